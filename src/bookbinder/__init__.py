@@ -1,0 +1,1 @@
+"""Turns the catalogue and the notebooks into the built book: execution, records, pages."""

@@ -1,0 +1,1 @@
+"""Paperlab: the small JAX library behind a book of machine-learning papers that run."""
