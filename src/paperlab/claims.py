@@ -51,8 +51,9 @@ class Estimate:
 
     Attributes:
         value: the point estimate.
-        low, high: ends of the interval at level `CONFIDENCE`; both equal `value` when the
-            quantity is computed rather than sampled.
+        low: lower end of the interval at level `CONFIDENCE`; equals `value` when the quantity is
+            computed rather than sampled.
+        high: upper end; likewise.
         n: how many replicates (or, for a computed quantity, values) it rests on.
         method: name of the interval's method.
     """
@@ -168,7 +169,7 @@ def slope(x: ArrayLike, y: ArrayLike) -> Estimate:
 
 
 def bootstrap(samples: ArrayLike, statistic: Callable[..., Any], seed: int) -> Estimate:
-    """Any statistic of independent replicates with the bias-corrected (BCa) bootstrap.
+    """Any statistic of independent replicates with the percentile bootstrap.
 
     Args:
         samples: one number per replicate, at least two.
@@ -177,15 +178,18 @@ def bootstrap(samples: ArrayLike, statistic: Callable[..., Any], seed: int) -> E
     """
     samples = _sample(samples)
     if samples.size < 2:
-        return _undefined(samples.size, "BCa bootstrap")
-    value = float(statistic(samples, axis=0))
-    if np.ptp(samples) == 0:
-        return Estimate(value, value, value, samples.size, "BCa bootstrap")
+        return _undefined(samples.size, "percentile bootstrap")
     result = scipy.stats.bootstrap(
-        (samples,), statistic, confidence_level=CONFIDENCE, rng=np.random.default_rng(seed)
+        (samples,),
+        statistic,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
     )
-    interval = result.confidence_interval
-    return Estimate(value, float(interval.low), float(interval.high), samples.size, "BCa bootstrap")
+    value, interval = float(statistic(samples, axis=0)), result.confidence_interval
+    return Estimate(
+        value, float(interval.low), float(interval.high), samples.size, "percentile bootstrap"
+    )
 
 
 # --- Rules ----------------------------------------------------------------------------------
@@ -424,6 +428,11 @@ def text_to_html(text: str) -> str:
     return re.sub(r"\$([^$]+)\$", r"\\(\1\\)", html.escape(text, quote=False))
 
 
+def _typeset(numbers: object) -> str:
+    """Numbers, as text, with proper minus signs."""
+    return re.sub(r"-(?=[\d.])", "−", str(numbers))
+
+
 def _badge(verdict: str) -> str:
     return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
 
@@ -431,7 +440,7 @@ def _badge(verdict: str) -> str:
 def _claim_rows(claim: Mapping[str, Any]) -> str:
     paper = f"{claim['paper']} ({claim['where']})" if claim["paper"] else claim["where"]
     head = (
-        '<tbody><tr class="claim"><th scope="rowgroup" colspan="4">'
+        f'<tbody id="claim-{claim["id"]}"><tr class="claim"><th scope="rowgroup" colspan="4">'
         f"<b>{claim['id']}</b> {text_to_html(claim['statement'])} "
         f'<span class="paper-says">The paper: {text_to_html(paper)}</span></th>'
         f"<td>{_badge(claim['verdict'])}</td></tr>"
@@ -444,13 +453,13 @@ def _claim_rows(claim: Mapping[str, Any]) -> str:
 def _check_row(check: Mapping[str, Any]) -> str:
     estimate = Estimate(**check["estimate"])
     controls = "<br>".join(
-        f"{text_to_html(c['broken'])}: {Estimate(**c['estimate'])}, {c['verdict']}"
+        f"{text_to_html(c['broken'])}: {_typeset(Estimate(**c['estimate']))}, rejected"
         for c in check["controls"]
     )
     cells = (
         ("Measured", text_to_html(check["measured"])),
-        ("Value", f"{estimate}<br><small>{estimate.method}, n = {estimate.n}</small>"),
-        ("Rule", html.escape(check["rule"])),
+        ("Value", f"{_typeset(estimate)}<br><small>{estimate.method}, n = {estimate.n}</small>"),
+        ("Rule", html.escape(_typeset(check["rule"]))),
         ("Control", controls or "–"),
         ("Verdict", _badge(check["verdict"])),
     )
