@@ -18,7 +18,7 @@ SNAKEMAKE = mkdir -p build && flock --nonblock --conflict-exit-code 75 build/.lo
 APT = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
-.PHONY: help book test paper new serve lab bench accept lock clean lint unit chromium
+.PHONY: help book test paper new serve lab bench execute accept lock clean lint unit chromium
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -64,8 +64,11 @@ bench: $(VENV)/.test ## Compare the speed of the library with its peers
 	for file in benchmarks/*.py; do \
 	  name=$$(basename $$file .py); [ $$name = compare ] || python -m benchmarks.$$name; done
 
+execute: $(VENV)/.book ## Execute notebooks only; SHARD=<i> SHARDS=<n> takes every n-th from the i-th
+	$(SNAKEMAKE) execute_shard --config shard=$(or $(SHARD),0) shards=$(or $(SHARDS),1)
+
 accept: $(VENV)/.book ## Accept the verdicts just measured as the record, book/claims.json
-	$(SNAKEMAKE) --until execute
+	$(SNAKEMAKE) execute_shard
 	python -m bookbinder.record --accept
 	git --no-pager diff --stat -- book/claims.json
 

@@ -20,6 +20,12 @@ rule book:
         "build/site.stamp",
 
 
+# The notebooks alone, or one runner's share of them.
+rule execute_shard:
+    input:
+        EXECUTED[int(config.get("shard", 0)) :: int(config.get("shards", 1))],
+
+
 # Every notebook, executed exactly once per change.
 rule execute:
     output:

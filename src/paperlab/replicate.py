@@ -31,6 +31,6 @@ def replicate(function: Callable[..., Any], *arguments: Any) -> Any:
     (count,) = lengths
     devices = jax.devices()
     used = max(d for d in range(1, len(devices) + 1) if count % d == 0)
-    sharding = NamedSharding(Mesh(devices[:used], ("replicates",)), P("replicates"))  # type: ignore[no-untyped-call]
+    sharding = NamedSharding(Mesh(devices[:used], ("replicates",)), P("replicates"))
     sharded = jax.device_put(arguments, sharding)
     return jax.jit(jax.vmap(function))(*sharded)
