@@ -50,12 +50,16 @@ def collect(slugs: list[str], executed: Path = EXECUTED) -> Record:
 
 def drift(accepted: Record, measured: Record) -> list[str]:
     """One line for every paper, claim or check whose verdict or rule is not as accepted."""
-    return list(_compare(_decisions(accepted), _decisions(measured)))
+    new = [f"{slug}: not in the record yet" for slug in measured.keys() - accepted.keys()]
+    known = {slug: claims for slug, claims in measured.items() if slug in accepted}
+    return sorted(new) + list(_compare(_decisions(accepted), _decisions(known)))
 
 
 def moved(accepted: Record, measured: Record) -> list[str]:
     """One line for every value that differs in the digits a page shows."""
-    return list(_compare(_values(accepted), _values(measured)))
+    old, new = _values(accepted), _values(measured)
+    both = old.keys() & new.keys()
+    return list(_compare({k: old[k] for k in both}, {k: new[k] for k in both}))
 
 
 def _compare(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:

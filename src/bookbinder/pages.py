@@ -1,0 +1,527 @@
+"""The generated pieces of the book's pages, as HTML and Markdown. Pure functions of the catalogue
+and of what the executed notebooks measured."""
+
+import dataclasses
+import datetime
+import html
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from bookbinder.catalogue import Catalogue, Paper, Part
+from paperlab.claims import Estimate, Verdict, text_to_html
+
+SCOPES = {
+    "exact": "The paper's own experiment or theorem, at its own size.",
+    "scaled": "The paper's algorithm on smaller data or a smaller model.",
+    "mechanism": "The paper's central idea, isolated in a controlled system.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A paper whose notebook has been executed.
+
+    Attributes:
+        paper: its entry in the catalogue.
+        title: the notebook's own heading.
+        record: the ledger's claims, with verdicts and checks.
+        seconds: running time.
+        peak_bytes: peak memory of the kernel.
+        python: version of Python that ran it.
+    """
+
+    paper: Paper
+    title: str
+    record: Sequence[Mapping[str, Any]]
+    seconds: float
+    peak_bytes: int
+    python: str
+
+    @property
+    def page(self) -> str:
+        """Address of the page below the site's root, without suffix."""
+        return f"{self.paper.part}/{self.paper.slug}"
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many claims got each verdict."""
+        return Counter(claim["verdict"] for claim in self.record)
+
+
+# --- Small pieces ---------------------------------------------------------------------------
+
+
+def escape(text: str) -> str:
+    """Text for HTML, quotes included."""
+    return html.escape(text, quote=True)
+
+
+def date_text(date: datetime.date) -> str:
+    """A date as a reader writes it."""
+    return f"{date.day} {date:%B %Y}"
+
+
+def duration(seconds: float) -> str:
+    """A running time, rounded to what matters."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min"
+
+
+def memory(peak_bytes: int) -> str:
+    """A memory size in decimal units."""
+    if peak_bytes < 1e9:
+        return f"{peak_bytes / 1e6:.0f} MB"
+    return f"{peak_bytes / 1e9:.1f} GB"
+
+
+def verdict_class(verdict: str) -> str:
+    """CSS class of a verdict."""
+    return "verdict-" + verdict.replace(" ", "-")
+
+
+def badge(verdict: str) -> str:
+    """A verdict with its mark; the word carries the meaning, the mark only helps the eye."""
+    return f'<span class="verdict {verdict_class(verdict)}">{verdict}</span>'
+
+
+def raw(content: str) -> str:
+    """A Markdown block that passes HTML through."""
+    return f"```{{raw}} html\n{content}\n```"
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Marks in proportion to verdicts, with the numbers in words."""
+    words = ", ".join(f"{counts[v]} {v}" for v in Verdict if counts.get(v))
+    marks = "".join(f'<i class="mark {verdict_class(v)}"></i>' * counts.get(v, 0) for v in Verdict)
+    return (
+        f'<span class="tally"><span aria-hidden="true" class="marks">{marks}</span> {words}</span>'
+    )
+
+
+def _authors(paper: Paper) -> str:
+    return escape(", ".join(paper.authors))
+
+
+def _up(page: str) -> str:
+    """From a page back to the site's root."""
+    return "../" * page.count("/")
+
+
+# --- A paper's page -------------------------------------------------------------------------
+
+
+def paper_header(run: Run, launch: Sequence[tuple[str, str]] = ()) -> str:
+    """What stands under a paper's title.
+
+    Args:
+        run: the executed paper.
+        launch: names and addresses of services that open the notebook.
+    """
+    paper, root = run.paper, _up(run.page)
+    links = []
+    if paper.arxiv:
+        links.append(f'<a href="https://arxiv.org/abs/{paper.arxiv}">arXiv:{paper.arxiv}</a>')
+    if paper.code:
+        links.append(f'<a href="{escape(paper.code)}">The authors’ code</a>')
+    links.append(f'<a class="button" href="{paper.slug}.ipynb" download>Download the notebook</a>')
+    links += [f'<a href="{escape(address)}">Open in {name}</a>' for name, address in launch]
+    tags = "".join(
+        f'<li><a href="{root}index.html?{escape(urlencode({"tag": tag}))}#gallery">'
+        f"{escape(tag)}</a></li>"
+        for tag in paper.tags
+    )
+    strip = "".join(
+        f'<li><a href="#{claim_anchor(claim)}"><b>{claim["id"]}</b> {badge(claim["verdict"])}'
+        "</a></li>"
+        for claim in run.record
+    )
+    needs = (
+        f"<div><dt>Helps to know</dt><dd>{escape('; '.join(paper.prerequisites))}</dd></div>"
+        if paper.prerequisites
+        else ""
+    )
+    title = "" if run.title == paper.title else f'<p class="full-title">{escape(paper.title)}</p>'
+    date = f'<time datetime="{paper.published}">{date_text(paper.published)}</time>'
+    scope = f'<a class="scope" href="{root}how-to-read.html#scopes">{paper.scope}</a>'
+    costs = f"{duration(run.seconds)} on one core, {memory(run.peak_bytes)} of memory at most"
+    return f"""<div class="paper-header">
+{title}<p class="authors">{_authors(paper)}</p>
+<p class="venue">{escape(paper.venue)} · first posted {date}</p>
+<ul class="links">{"".join(f"<li>{link}</li>" for link in links)}</ul>
+<dl class="facts">
+<div><dt>Scope</dt><dd>{scope} {SCOPES[paper.scope]}</dd></div>
+<div><dt>Runs in</dt><dd>{costs}</dd></div>
+{needs}</dl>
+<nav class="verdicts" aria-label="Verdicts on the paper’s claims"><ol>{strip}</ol></nav>
+<ul class="tags" aria-label="Tags">{tags}</ul>
+</div>"""
+
+
+def claim_anchor(claim: Mapping[str, Any]) -> str:
+    """Where a claim stands on its paper's page."""
+    return f"claim-{claim['id']}"
+
+
+def launch_links(paper: Paper, config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Services that open the paper's notebook; none unless the repository is set.
+
+    Args:
+        paper: the paper.
+        config: the contents of `_config.yml`.
+    """
+    repository = config.get("repository") or {}
+    url, branch = (repository.get("url") or "").rstrip("/"), repository.get("branch") or "main"
+    if not url:
+        return []
+    buttons = config.get("launch_buttons") or {}
+    path = f"notebooks/{paper.part}/{paper.slug}.ipynb"
+    github = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", url.removesuffix(".git"))
+    links = []
+    if github and buttons.get("colab_url"):
+        address = f"{buttons['colab_url']}/github/{github[1]}/{github[2]}/blob/{branch}/{path}"
+        links.append(("Colab", address))
+    if github and buttons.get("binderhub_url"):
+        query = urlencode({"urlpath": f"lab/tree/{path}"})
+        address = f"{buttons['binderhub_url']}/v2/gh/{github[1]}/{github[2]}/{branch}?{query}"
+        links.append(("Binder", address))
+    if buttons.get("jupyterhub_url"):
+        name = url.removesuffix(".git").rpartition("/")[2]
+        query = urlencode(
+            {"repo": url, "branch": branch, "urlpath": f"lab/tree/{name}/{path}"}, quote_via=quote
+        )
+        links.append(
+            ("JupyterHub", f"{buttons['jupyterhub_url']}/hub/user-redirect/git-pull?{query}")
+        )
+    return links
+
+
+# --- The landing page -----------------------------------------------------------------------
+
+
+def summary_strip(runs: Sequence[Run], planned: int) -> str:
+    """The scoreboard in one strip."""
+    counts = sum((run.counts for run in runs), Counter[str]())
+    total = sum(counts.values())
+    facts = [
+        (len(runs), "paper" if len(runs) == 1 else "papers"),
+        (total, "claim" if total == 1 else "claims"),
+        *((counts[verdict], str(verdict)) for verdict in Verdict),
+    ]
+    cells = "".join(
+        f'<li class="{verdict_class(name) if name in set(Verdict) else "plain"}">'
+        f"<b>{number}</b> <span>{name}</span></li>"
+        for number, name in facts
+    )
+    more = f"{planned} more papers are planned. " if planned else ""
+    return (
+        f'<section class="strip" aria-label="The scoreboard in short"><ul>{cells}</ul>'
+        f'<p>{more}<a href="scoreboard.html#claims">Every claim is on the scoreboard.</a></p>'
+        "</section>"
+    )
+
+
+def gallery(catalogue: Catalogue, runs: Sequence[Run]) -> str:
+    """Every paper as a card, with filters that work without a server."""
+    titles = {part.slug: part.title for part in catalogue.parts}
+    used = {run.paper.part for run in runs}
+    choices: dict[str, list[tuple[str, str]]] = {
+        "part": [(slug, title) for slug, title in titles.items() if slug in used],
+        "scope": [(s, s) for s in SCOPES if any(run.paper.scope == s for run in runs)],
+        "verdict": [(v, v) for v in Verdict if any(run.counts[v] for run in runs)],
+        "tag": [(t, t) for t in sorted({t for run in runs for t in run.paper.tags}, key=str.lower)],
+    }
+    filters = "".join(
+        f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>'
+        + "".join(f'<option value="{escape(v)}">{escape(text)}</option>' for v, text in options)
+        + "</select></label>"
+        for name, options in choices.items()
+    )
+    cards = "".join(_card(run, titles[run.paper.part]) for run in runs)
+    return (
+        f'<form class="filters" hidden aria-label="Filter the papers">{filters}'
+        f'<button type="reset" class="quiet">Show all</button>'
+        f'<output aria-live="polite"></output></form><ul class="gallery" id="gallery">{cards}</ul>'
+    )
+
+
+def _card(run: Run, part: str) -> str:
+    paper = run.paper
+    data = {
+        "part": paper.part,
+        "scope": paper.scope,
+        "verdict": "|".join(v for v in Verdict if run.counts[v]),
+        "tag": "|".join(paper.tags),
+    }
+    attributes = " ".join(f'data-{name}="{escape(value)}"' for name, value in data.items())
+    return (
+        f'<li class="card" {attributes}>'
+        f'<img src="_static/thumbnails/{paper.slug}.webp" alt="" width="480" height="270" '
+        'loading="lazy" decoding="async">'
+        f'<div><p class="eyebrow">{escape(part)}</p>'
+        f'<h3><a href="{run.page}.html">{escape(run.title)}</a></h3>'
+        f'<p class="authors">{_authors(paper)} · {paper.published.year}</p>'
+        f'<p class="foot"><span class="scope">{paper.scope}</span> {tally(run.counts)}</p>'
+        "</div></li>"
+    )
+
+
+# --- Part pages -----------------------------------------------------------------------------
+
+
+def reading_order(runs: Sequence[Run]) -> str:
+    """A part's papers in the order to read them."""
+    items = "".join(
+        f'<li><a href="{run.paper.slug}.html">{escape(run.title)}</a>'
+        f'<p class="authors">{_authors(run.paper)} · {escape(run.paper.venue)}</p>'
+        f'<p class="foot"><span class="scope">{run.paper.scope}</span> {tally(run.counts)}</p></li>'
+        for run in runs
+    )
+    return f'<ol class="reading-order">{items}</ol>'
+
+
+def concept_map(runs: Sequence[Run]) -> str:
+    """What each paper asks for and what it gives, side by side."""
+
+    def concepts(names: Iterable[str]) -> str:
+        items = "".join(f"<li>{escape(name)}</li>" for name in names)
+        return f"<ul>{items}</ul>" if items else "<p>nothing special</p>"
+
+    rows = "".join(
+        f'<li><div class="needs"><span class="label">You bring</span>'
+        f"{concepts(run.paper.prerequisites)}</div>"
+        f'<p class="via"><a href="{run.paper.slug}.html">{escape(run.title)}</a></p>'
+        f'<div class="gives"><span class="label">You meet</span>{concepts(run.paper.tags)}</div>'
+        "</li>"
+        for run in runs
+    )
+    return f'<ul class="concept-map">{rows}</ul>'
+
+
+# --- The scoreboard -------------------------------------------------------------------------
+
+
+def _table(
+    name: str,
+    caption: str,
+    columns: Sequence[str],
+    rows: Iterable[str],
+    numeric: Iterable[str] = (),
+    style: str = "stacked",
+) -> str:
+    """A table that sorts and filters, stacked on a phone."""
+    heads = "".join(
+        f'<th scope="col"{" data-numeric" if c in set(numeric) else ""}>{c}</th>' for c in columns
+    )
+    return (
+        f'<table class="{style}" data-table id="{name}-table"><caption>{caption}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _row(columns: Sequence[str], cells: Sequence[tuple[str, str | float]]) -> str:
+    """A row; each cell is HTML with the value to sort by."""
+    (first, key), *rest = cells
+    return (
+        f'<tr><th scope="row" data-label="{columns[0]}" data-key="{escape(str(key))}">{first}</th>'
+        + "".join(
+            f'<td data-label="{label}" data-key="{escape(str(key))}">{cell}</td>'
+            for label, (cell, key) in zip(columns[1:], rest, strict=True)
+        )
+        + "</tr>"
+    )
+
+
+def claims_table(runs: Sequence[Run]) -> str:
+    """Every claim of every paper with what was measured first."""
+    columns = ("Claim", "Paper", "In the paper", "Measured here", "Verdict")
+    order = {str(verdict): n for n, verdict in enumerate(Verdict)}
+    rows = [
+        _row(
+            columns,
+            (
+                (
+                    f'<a href="{run.page}.html#{claim_anchor(claim)}">{claim["id"]}</a> '
+                    f"{text_to_html(claim['statement'])}",
+                    f"{run.paper.slug} {_padded(claim['id'])}",
+                ),
+                (f'<a href="{run.page}.html">{escape(run.title)}</a>', run.title.lower()),
+                (text_to_html(claim["paper"] or "–"), claim["paper"] or ""),
+                (_measured(claim), _first_value(claim)),
+                (badge(claim["verdict"]), order[claim["verdict"]]),
+            ),
+        )
+        for run in runs
+        for claim in run.record
+    ]
+    return _table(
+        "claims",
+        "Every claim, the first of its measurements, and the verdict of the weakest of them",
+        columns,
+        rows,
+        ("Measured here", "Verdict"),
+    )
+
+
+def _padded(claim: str) -> str:
+    return re.sub(r"\d+", lambda m: m[0].zfill(3), claim)
+
+
+def _first_value(claim: Mapping[str, Any]) -> str | float:
+    return float(claim["checks"][0]["estimate"]["value"]) if claim["checks"] else ""
+
+
+def _measured(claim: Mapping[str, Any]) -> str:
+    if not claim["checks"]:
+        return text_to_html(claim["reason"])
+    check, *more = claim["checks"]
+    tail = f" <small>and {len(more)} more</small>" if more else ""
+    return (
+        f"{text_to_html(check['measured'])}: <b>{Estimate(**check['estimate'])}</b>, "
+        f"rule {escape(check['rule'])}{tail}"
+    )
+
+
+def notebooks_table(catalogue: Catalogue, runs: Sequence[Run]) -> str:
+    """Running time and peak memory of every notebook."""
+    columns = ("Paper", "Part", "Scope", "Verdicts", "Time", "Memory")
+    titles = {part.slug: part.title for part in catalogue.parts}
+    rows = [
+        _row(
+            columns,
+            (
+                (f'<a href="{run.page}.html">{escape(run.title)}</a>', run.title.lower()),
+                (escape(titles[run.paper.part]), titles[run.paper.part]),
+                (f'<span class="scope">{run.paper.scope}</span>', run.paper.scope),
+                (tally(run.counts), run.counts[Verdict.REPRODUCED] / max(1, len(run.record))),
+                (duration(run.seconds), run.seconds),
+                (memory(run.peak_bytes), run.peak_bytes),
+            ),
+        )
+        for run in runs
+    ]
+    return _table(
+        "notebooks",
+        "Every notebook as this build ran it, on one core",
+        columns,
+        rows,
+        ("Verdicts", "Time", "Memory"),
+    )
+
+
+def planned_table(catalogue: Catalogue, runs: Sequence[Run]) -> str:
+    """Papers that have no notebook yet."""
+    columns = ("Paper", "Authors", "Year", "Part", "Planned scope")
+    titles = {part.slug: part.title for part in catalogue.parts}
+    written = {run.paper.slug for run in runs}
+    rows = [
+        _row(
+            columns,
+            (
+                (escape(paper.title), paper.title.lower()),
+                (_authors(paper), ", ".join(paper.authors)),
+                (str(paper.published.year), str(paper.published)),
+                (escape(titles[paper.part]), titles[paper.part]),
+                (f'<span class="scope">{paper.scope}</span>', paper.scope),
+            ),
+        )
+        for paper in catalogue.papers
+        if paper.slug not in written
+    ]
+    return _table(
+        "planned", "Papers without a notebook yet", columns, rows, style="stacked compact"
+    )
+
+
+# --- Files ----------------------------------------------------------------------------------
+
+
+def table_of_contents(parts: Sequence[tuple[Part, Sequence[Run]]], api: Sequence[str]) -> str:
+    """The text of `_toc.yml`.
+
+    Args:
+        parts: the parts that have papers, with them.
+        api: names of the library's modules.
+    """
+    lines = ["format: jb-book", "root: index", "parts:", "- caption: Papers", "  chapters:"]
+    for part, runs in parts:
+        lines += [f"  - file: {part.slug}/index", "    sections:"]
+        lines += [f"    - file: {run.page}" for run in runs]
+    lines += ["- caption: The book", "  chapters:"]
+    lines += [
+        f"  - file: {page}"
+        for page in ("how-to-read", "scoreboard", "learning-paths", "add-a-paper")
+    ]
+    lines += ["- caption: Reference", "  chapters:"]
+    lines += ["  - file: glossary", "  - file: bibliography"]
+    lines += ["  - file: api/index", "    sections:"]
+    lines += [f"    - file: api/{module}" for module in api]
+    return "\n".join(lines) + "\n"
+
+
+def bibliography(papers: Sequence[Paper]) -> str:
+    """BibTeX entries of papers, keyed by slug."""
+    return "\n".join(map(_bibtex, papers))
+
+
+def _bibtex(paper: Paper) -> str:
+    authors = " and ".join(_bibtex_author(author) for author in paper.authors)
+    fields = {
+        "title": f"{{{paper.title}}}",
+        "author": authors,
+        "year": str(paper.published.year),
+        "note": paper.venue,
+    }
+    if paper.arxiv:
+        fields |= {"eprint": paper.arxiv, "archiveprefix": "arXiv"}
+    body = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+    return f"@misc{{{paper.slug},\n{body}}}\n"
+
+
+def _bibtex_author(author: str) -> str:
+    """A name as the catalogue has it; one without spaces, or "et al.", stays whole."""
+    if author == "et al.":
+        return "others"
+    return author if " " in author else f"{{{author}}}"
+
+
+def search_keywords(paper: Paper) -> str:
+    """What the search finds a paper's page by although the page's own text does not contain it."""
+    text = " ".join([paper.title, *paper.authors, *paper.tags, paper.venue])
+    words = ", ".join(dict.fromkeys(re.findall(r"[\w-]+", text)))  # Sphinx indexes each item whole
+    return f"```{{eval-rst}}\n.. meta::\n   :keywords: {words}\n```"
+
+
+def api_page(module: str) -> str:
+    """A page that documents one module of the library from its docstrings."""
+    return f"""# `paperlab.{module}`
+
+```{{eval-rst}}
+.. automodule:: paperlab.{module}
+   :members:
+```
+"""
+
+
+def modules(lines: Mapping[str, str]) -> str:
+    """The library's modules, each with the first line of its docstring."""
+    items = "".join(
+        f'<dt><a href="{module}.html"><code>paperlab.{module}</code></a></dt>'
+        f"<dd>{escape(line)}</dd>"
+        for module, line in lines.items()
+    )
+    return f'<dl class="modules">{items}</dl>'
+
+
+def origin(paper: Paper) -> str:
+    """Who wrote a paper and where it appeared, in one line."""
+    return f"{', '.join(paper.authors)} · {paper.venue}"
+
+
+def summaries(lines: Mapping[str, str]) -> str:
+    """The script that gives each search result its line."""
+    return f"const PAGE_SUMMARIES = {json.dumps(lines, ensure_ascii=False, indent=1)};\n"

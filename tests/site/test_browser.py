@@ -1,0 +1,235 @@
+"""The built site in a real browser: quiet, self-contained, readable, operable."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from conftest import DESKTOP, PHONE, Visit
+
+from bookbinder.catalogue import Paper
+
+Open = Callable[..., Any]
+Records = dict[str, list[dict[str, Any]]]
+MB = 1_000_000
+
+
+def address(paper: Paper) -> str:
+    return f"{paper.part}/{paper.slug}.html"
+
+
+def background(page: Any) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+# --- Every page -----------------------------------------------------------------------------
+
+
+def test_console_is_clean_and_no_request_fails_or_leaves(visits: list[Visit]) -> None:
+    assert [f"{visit.page}: {problem}" for visit in visits for problem in visit.problems] == []
+
+
+def test_mathematics_is_rendered(visits: list[Visit]) -> None:
+    assert sum(visit.facts["formulas"] for visit in visits) > 0
+    for fact in ("rawMath", "mathErrors", "unrendered"):
+        found = [f"{visit.page}: {text}" for visit in visits for text in visit.facts[fact]]
+        assert found == [], fact
+
+
+def test_no_page_scrolls_sideways_on_a_phone(visits: list[Visit]) -> None:
+    wide = {v.page: v.facts["wide"] for v in visits if v.facts["excess"] > 0}
+    assert wide == {}
+
+
+def test_page_weights(visits: list[Visit], papers: list[Paper]) -> None:
+    weights = {visit.page: sum(visit.weight.values()) for visit in visits}
+    heavy = {page: weight for page, weight in weights.items() if weight > 1.5 * MB}
+    assert heavy == {}
+    assert weights["index.html"] < MB  # scrolled to its end, with every thumbnail
+    assert {address(paper) for paper in papers} <= weights.keys()
+
+
+def test_scripts_that_a_page_does_not_use_are_not_loaded(visits: list[Visit]) -> None:
+    for visit in visits:
+        loaded = {url.rpartition("/")[2] for url in visit.weight}
+        assert ("katex.min.js" in loaded) == (visit.facts["formulas"] > 0), visit.page
+        assert ("searchindex.js" in loaded) == (visit.page == "search.html"), visit.page
+        assert ("gallery.js" in loaded) == (visit.page == "index.html"), visit.page
+        assert ("tables.js" in loaded) == (visit.page == "scoreboard.html"), visit.page
+
+
+# --- What a reader does ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_theme_follows_the_system_toggles_and_stays(
+    root: str, open_page: Open, papers: list[Paper], scheme: str
+) -> None:
+    page = open_page(root + "index.html", scheme=scheme)
+    before = background(page)
+    toggle = page.locator("#theme-toggle")
+    assert toggle.get_attribute("aria-pressed") == str(scheme == "dark").lower()
+    toggle.focus()
+    page.keyboard.press("Enter")
+    after = background(page)
+    assert after != before
+    assert toggle.get_attribute("aria-pressed") == str(scheme != "dark").lower()
+    page.goto(root + address(papers[0]))
+    assert background(page) == after
+
+
+def test_search_finds_each_paper_by_a_word_of_its_text(
+    root: str, open_page: Open, papers: list[Paper]
+) -> None:
+    page = open_page(root + "index.html")
+    for paper in papers:
+        page.goto(root + address(paper))
+        prose = page.locator("article section p").all_inner_texts()
+        words = re.findall(r"\b[a-z]{7,}\b", " ".join(prose[:6]))
+        word = max(words, key=len)
+        field = page.locator("header input[name=q]")
+        field.fill(word)
+        field.press("Enter")
+        page.wait_for_url("**/search.html?q=*")
+        page.wait_for_selector("#search-results li a")
+        page.wait_for_function(
+            "!document.querySelector('#search-results h2')?.textContent.startsWith('Searching')"
+        )
+        links = page.locator("#search-results a").evaluate_all("all => all.map(a => a.href)")
+        assert any(address(paper) in link for link in links), f"{word} does not find {paper.slug}"
+    page.locator("#search-results li a").first.click()
+    assert "search.html" not in page.url
+
+
+def test_gallery_filters(root: str, open_page: Open, papers: list[Paper], records: Records) -> None:
+    page = open_page(root + "index.html")
+    values: dict[str, Callable[[Paper], set[str]]] = {
+        "part": lambda p: {p.part},
+        "scope": lambda p: {p.scope},
+        "tag": lambda p: set(p.tags),
+        "verdict": lambda p: {claim["verdict"] for claim in records[p.slug]},
+    }
+    shown = """[...document.querySelectorAll("#gallery > li")]
+        .filter((card) => card.checkVisibility())
+        .map((card) => card.querySelector("a").getAttribute("href"))"""
+    for name, of in values.items():
+        options = sorted(set().union(*map(of, papers)))
+        select = page.locator(f"select[name={name}]")
+        offered = select.locator("option").evaluate_all("all => all.map(o => o.value)")
+        assert sorted(offered) == ["", *options]
+        for option in options:
+            select.select_option(option)
+            expected = [address(paper) for paper in papers if option in of(paper)]
+            assert page.evaluate(shown) == expected, f"{name} = {option}"
+        page.get_by_role("button", name="Show all").click()
+        page.wait_for_function(f"({shown}).length == {len(papers)}")
+
+
+def test_tags_of_a_paper_lead_to_the_filtered_gallery(
+    root: str, open_page: Open, papers: list[Paper]
+) -> None:
+    paper = papers[-1]
+    page = open_page(root + address(paper))
+    page.locator(".tags a").first.click()
+    page.wait_for_url("**/index.html?tag=*")
+    cards = page.locator("#gallery > li:visible a").evaluate_all("all => all.map(a => a.href)")
+    expected = [address(p) for p in papers if paper.tags[0] in p.tags]
+    assert [card.removeprefix(root) for card in cards] == expected
+
+
+def test_scoreboard_sorts_and_filters(root: str, open_page: Open) -> None:
+    page = open_page(root + "scoreboard.html")
+    for table in ("claims-table", "notebooks-table", "planned-table"):
+        rows = page.locator(f"#{table} tbody tr")
+        heads = page.locator(f"#{table} thead th")
+        for column in range(heads.count()):
+            head = heads.nth(column)
+            numeric = head.get_attribute("data-numeric") is not None
+            for direction in ("ascending", "descending"):
+                head.get_by_role("button").press("Enter")
+                assert head.get_attribute("aria-sort") == direction
+                keys = rows.evaluate_all(f"all => all.map(r => r.cells[{column}].dataset.key)")
+                full = [key for key in keys if key]
+                assert keys[: len(full)] == full, "empty cells come last"
+                if numeric:
+                    numbers = [float(key) for key in full]
+                    assert numbers == sorted(numbers, reverse=direction == "descending")
+                else:
+                    collated = page.evaluate(
+                        "keys => keys.sort((a, b) => a.localeCompare(b))", full
+                    )
+                    assert full == (collated if direction == "ascending" else collated[::-1])
+    word = page.locator("#planned-table tbody tr th").first.inner_text()
+    page.locator("label.filter:has(+ output + #planned-table) input").fill(word)
+    assert page.locator("#planned-table tbody tr:visible").count() == 1
+
+
+def test_solutions_are_folded_and_unfold_by_keyboard(
+    root: str, open_page: Open, papers: list[Paper]
+) -> None:
+    for paper in papers:
+        page = open_page(root + address(paper))
+        solutions = page.locator("details.solution")
+        assert solutions.count() >= 3, paper.slug
+        for n in range(solutions.count()):
+            solution = solutions.nth(n)
+            inside = solution.locator(":scope > :not(summary)").first
+            assert not inside.is_visible()
+            solution.locator("summary").focus()
+            page.keyboard.press("Enter")
+            assert inside.is_visible()
+            page.keyboard.press("Space")
+            assert not inside.is_visible()
+
+
+def test_folded_code_unfolds_by_mouse(server: str, open_page: Open, papers: list[Paper]) -> None:
+    page = open_page(server + address(papers[0]))
+    details = page.locator("details.hide").first
+    assert not details.locator("pre").first.is_visible()
+    details.locator("summary").click()
+    assert details.locator("pre").first.is_visible()
+
+
+def test_menu_opens_on_a_phone_by_keyboard(root: str, open_page: Open) -> None:
+    page = open_page(root + "index.html", PHONE)
+    nav, toggle = page.locator("#book-nav"), page.locator("#menu-toggle")
+    assert not nav.is_visible()
+    toggle.focus()
+    page.keyboard.press("Enter")
+    assert nav.is_visible()
+    assert toggle.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("Escape")
+    assert not nav.is_visible()
+
+
+def test_pages_can_be_read_without_scripts(server: str, browser: Any, papers: list[Paper]) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(server + "index.html")
+    text = BeautifulSoup(page.content(), "html.parser").get_text()
+    assert all(page.locator(f'a[href="{address(p)}"]').first.is_visible() for p in papers), text
+    context.close()
+
+
+# --- Accessibility --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(
+    server: str, open_page: Open, papers: list[Paper], scheme: str, size: tuple[int, int]
+) -> None:
+    addresses = ["index.html", "scoreboard.html", "search.html?q=loss", "how-to-read.html"]
+    addresses += [address(papers[0]), f"{papers[0].part}/index.html", "api/claims.html"]
+    found = []
+    for name in addresses:
+        page = open_page(server + name, size, scheme)
+        page.evaluate("document.fonts.ready.then(() => null)")
+        page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+        for violation in Axe().run(page).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                nodes = [node["target"] for node in violation["nodes"]][:4]
+                found.append(f"{name}: {violation['id']}: {nodes}")
+    assert found == []
