@@ -1,0 +1,162 @@
+"""The English corpus, against `inspect` and `pydoc`, which read the same documentation."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paperlab import data
+
+
+@pytest.fixture(scope="module")
+def corpus() -> data.Corpus:
+    return data.english(("python", "numpy", "sklearn"))
+
+
+def _document(corpus: data.Corpus, name: str) -> str:
+    (found,) = [d for d in corpus.documents if d.name == name]
+    return "\n".join(found.paragraphs)
+
+
+@pytest.mark.parametrize(
+    ("module", "item"),
+    [
+        ("statistics", "fmean"),
+        ("heapq", None),
+        ("collections", "OrderedDict.move_to_end"),
+        ("numpy.fft._helper", "fftshift"),
+        ("sklearn.cluster._kmeans", "kmeans_plusplus"),
+    ],
+)
+def test_holds_the_docstrings_that_inspect_shows(
+    corpus: data.Corpus, module: str, item: str | None
+) -> None:
+    thing = importlib.import_module(module)
+    for part in item.split(".") if item else ():
+        thing = getattr(thing, part)
+    name = "collections.__init__" if module == "collections" else module
+    text, paragraphs = _document(corpus, name), (inspect.getdoc(thing) or "").split("\n\n")
+    long = [p for p in paragraphs if ">>>" not in p and len(data.tokenize(p)) >= data.MIN_TOKENS]
+    assert long
+    for paragraph in long:
+        assert " ".join(paragraph.split()) in text
+
+
+def test_holds_the_language_reference_that_help_shows(corpus: data.Corpus) -> None:
+    topics = importlib.import_module("pydoc_data.topics").topics
+    found = {d.name.removeprefix("topics:"): d for d in corpus.documents if "topics:" in d.name}
+    assert len(found) > 60
+    for topic, document in found.items():
+        reference = " ".join(topics[topic].split())
+        assert all(paragraph in reference for paragraph in document.paragraphs)
+
+
+def test_holds_the_data_set_descriptions(corpus: data.Corpus) -> None:
+    from sklearn.datasets import load_iris
+
+    description = " ".join(load_iris().DESCR.split())
+    paragraphs = _document(corpus, "sklearn.datasets:iris").split("\n")
+    assert sum(p in description for p in paragraphs) >= len(paragraphs) - 1
+
+
+def test_has_the_size_that_language_notebooks_need(corpus: data.Corpus) -> None:
+    assert 300_000 < corpus.size < 1_000_000
+    assert corpus.size == sum(len(data.tokenize(p)) for p in corpus.paragraphs)
+    assert len(corpus.documents) > 500
+
+
+def test_every_source_is_free_of_repeats_sessions_and_scraps(corpus: data.Corpus) -> None:
+    for source in corpus.sources:
+        paragraphs = [p for d in source.documents for p in d.paragraphs]
+        assert len(set(paragraphs)) == len(paragraphs)
+        assert not any(">>> " in p for p in paragraphs)
+        assert min(len(data.tokenize(p)) for p in paragraphs) >= data.MIN_TOKENS
+        assert len({d.name for d in source.documents}) == len(source.documents)
+
+
+def test_the_same_text_gives_the_same_fingerprint(corpus: data.Corpus) -> None:
+    data._read.cache_clear()
+    again = data.english(("numpy",))
+    assert again.sources == (corpus.sources[1],)
+    assert again.fingerprint != corpus.fingerprint
+
+
+def test_packages_of_the_reference_version_have_the_reference_text(corpus: data.Corpus) -> None:
+    checked = 0
+    for source in corpus.sources:
+        version, start = data.REFERENCE[source.name]
+        if source.version == version:
+            assert source.fingerprint.startswith(start)
+            assert source.describe().endswith("the reference text")
+            checked += 1
+    if not checked:
+        pytest.skip("no source has the reference version")
+
+
+def test_another_python_is_said_clearly(
+    corpus: data.Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(data.REFERENCE, "python", ("3.9.0", "0123456789ab"))
+    assert not corpus.is_reference
+    line = corpus.describe().splitlines()[1]
+    assert "NOT the reference text" in line
+    assert "python 3.9.0" in line
+    assert corpus.sources[0].version == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_reading_imports_nothing() -> None:
+    code = (
+        "import sys; from paperlab import data; before = set(sys.modules);"
+        "data.english(('numpy',)); print(*(set(sys.modules) - before))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not any(name.partition(".")[0] == "numpy" for name in shown.stdout.split())
+
+
+@given(st.text(max_size=60))
+def test_tokens_are_lower_case_letters_in_order(text: str) -> None:
+    tokens = data.tokenize(text)
+    assert all(t.isascii() and t.isalpha() and t.islower() for t in tokens)
+    assert data.tokenize(" ".join(tokens)) == tokens
+
+
+@given(st.lists(st.text(alphabet="abc \n>.", max_size=80), max_size=6))
+def test_any_text_is_cut_into_unique_paragraphs(texts: list[str]) -> None:
+    source = data._source("python", "0", ((f"d{i}", t) for i, t in enumerate(texts)))
+    kept = [p for d in source.documents for p in d.paragraphs]
+    assert len(set(kept)) == len(kept)
+    assert all(d.paragraphs for d in source.documents)
+    assert all(p == " ".join(p.split()) for p in kept)
+
+
+def test_fingerprint_sees_every_letter_and_every_border() -> None:
+    words = "one two three four five six seven eight"
+    prints = {
+        data._source("python", "0", found).fingerprint
+        for found in (
+            [("a", words)],
+            [("b", words)],
+            [("a", words.replace("eight", "nine"))],
+            [("a", f"{words}\n\n{words} nine")],
+            [("a", words), ("b", f"{words} nine")],
+        )
+    }
+    assert len(prints) == 5
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ((), "distinct names"),
+        (("numpy", "numpy"), "distinct names"),
+        ("numpy", "distinct names"),
+        (("pandas", "numpy"), "unknown source 'pandas'.*python, numpy, sklearn"),
+    ],
+)
+def test_bad_sources_are_named(sources: tuple[str, ...] | str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        data.english(sources)
