@@ -6,70 +6,72 @@ python -m bookbinder.scaffold SLUG
 import argparse
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from bookbinder import catalogue
 
-# (kind, tags, text); `{slug}` and `{title}` are filled in.
-SKELETON: list[tuple[str, list[str], str]] = [
-    ("markdown", [], "# {title}"),
-    (
-        "markdown",
-        [],
-        "## In one minute\n\nProblem and idea in plain words, and one picture that makes it click.",
-    ),
-    ("markdown", [], "## Setup"),
-    (
-        "code",
-        [],
-        "import jax\nimport jax.numpy as jnp\nimport matplotlib.pyplot as plt\n\n"
-        "from paperlab import claims, figures\n\nfigures.use_style()",
-    ),
-    ("code", ["parameters"], "SEED = 0"),
-    (
-        "markdown",
-        [],
-        "## The method\n\nEquation by equation, mathematics beside code, named as in the paper.",
-    ),
-    (
-        "markdown",
-        [],
-        "## The experiment\n\nThe paper's, beside its baselines and the strongest simple one.",
-    ),
-    (
-        "markdown",
-        [],
-        "## Figures\n\nThe paper's figure recreated, and one that a teacher would want.",
-    ),
-    ("markdown", [], "## Claims"),
-    (
-        "code",
-        [],
-        'ledger = claims.Ledger("{slug}")\nledger.record("C1", ...)\nledger.report()',
-    ),
-    ("markdown", [], "## What this does not show"),
-    ("markdown", [], "## Exercises"),
-    *(
-        cell
-        for number in (1, 2, 3)
-        for cell in (
-            (
-                "markdown",
-                [],
-                f"```{{{{exercise}}}} Title\n:label: {{slug}}-{number}\n\nQuestion.\n```",
-            ),
-            (
-                "markdown",
-                [],
-                f"````{{{{solution-start}}}} {{slug}}-{number}\n:class: dropdown\n````",
-            ),
-            ("code", [], "assert False, 'the solution, executed like everything else'"),
-            ("markdown", [], "````{{solution-end}}\n````"),
-        )
-    ),
-]
+SECTIONS = """\
+# {title}
+---
+## In one minute
+
+Problem and idea in plain words, and one picture that makes it click.
+---
+## Setup
+---code
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+
+from paperlab import claims, figures
+
+figures.use_style()
+---code parameters
+SEED = 0
+---
+## The method
+
+Equation by equation, mathematics beside code, named as in the paper.
+---
+## The experiment
+
+The paper's, beside its baselines and the strongest simple one.
+---
+## Figures
+
+The paper's figure recreated, and one that a teacher would want.
+---
+## Claims
+---code
+ledger = claims.Ledger("{slug}")
+ledger.record("C1", ...)
+ledger.report()
+---
+## What this does not show
+---
+## Exercises
+"""
+
+EXERCISE = """\
+```{{exercise}} Title
+:label: {slug}-{number}
+
+Question.
+```
+---
+````{{solution-start}} {slug}-{number}
+:class: dropdown
+````
+---code
+assert False, "the solution, executed like everything else"
+---
+````{{solution-end}}
+````
+"""
 
 CLAIM = """claims:
       - id: C1
@@ -95,12 +97,10 @@ def scaffold(slug: str, root: Path = Path()) -> Path:
         raise ValueError(f"{target} exists already")
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    for number, (kind, tags, text) in enumerate(SKELETON):
-        make = getattr(nbformat.v4, f"new_{kind}_cell")
-        cell = make(text.format(slug=slug, title=paper.title), id=f"cell-{number:02d}")
-        if tags:
-            cell.metadata["tags"] = tags
-        notebook.cells.append(cell)
+    text = SECTIONS.format(title=paper.title, slug=slug)
+    for number in (1, 2, 3):
+        text += "---\n" + EXERCISE.format(slug=slug, number=number)
+    notebook.cells = list(_cells(text))
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     if not paper.claims:
@@ -108,6 +108,16 @@ def scaffold(slug: str, root: Path = Path()) -> Path:
         text = path.read_text("utf-8")
         path.write_text(re.sub(entry, lambda m: m[1] + CLAIM, text), "utf-8")
     return target
+
+
+def _cells(text: str) -> Iterator[Any]:
+    """Cells of a text in which lines `---`, `---code` or `---code tag` separate them."""
+    kinds_and_texts = ["", *re.split(r"(?m)^---(.*)\n", text)]
+    pairs = zip(kinds_and_texts[::2], kinds_and_texts[1::2], strict=True)
+    for number, (kind, source) in enumerate(pairs):
+        code, _, tag = kind.partition(" ")
+        make = nbformat.v4.new_code_cell if code else nbformat.v4.new_markdown_cell
+        yield make(source.strip(), id=f"cell-{number:02d}", metadata={"tags": [tag]} if tag else {})
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ FACTS = r"""() => {
   const excess = document.documentElement.scrollWidth - innerWidth;
   const wide = excess <= 0 ? [] : [...document.querySelectorAll("body *")]
     .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+    .filter((e) => !e.closest("pre, .katex-display"))
     .map((e) => e.tagName + "." + e.className).slice(0, 5);
   return {
     rawMath, excess, wide,
