@@ -116,7 +116,7 @@ def _cells(text: str) -> Iterator[Any]:
     pairs = zip(kinds_and_texts[::2], kinds_and_texts[1::2], strict=True)
     for number, (kind, source) in enumerate(pairs):
         code, _, tag = kind.partition(" ")
-        make = nbformat.v4.new_code_cell if code else nbformat.v4.new_markdown_cell
+        make: Any = nbformat.v4.new_code_cell if code else nbformat.v4.new_markdown_cell
         yield make(source.strip(), id=f"cell-{number:02d}", metadata={"tags": [tag]} if tag else {})
 
 
