@@ -51,5 +51,5 @@ def test_nothing_is_overwritten(root, planned):
 
 
 def test_an_unknown_paper_is_refused(root):
-    with pytest.raises(ValueError, match="no-such-paper: not in book/papers.yml"):
+    with pytest.raises(ValueError, match=r"no-such-paper: not in book/papers\.yml"):
         scaffold.scaffold("no-such-paper", root)
