@@ -169,7 +169,7 @@ shares = hnp.arrays(np.float64, 20, elements=st.floats(0, 1))
 
 
 @losses
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(a=scores, b=scores, weight=shares, mu=shares)
 def test_inequalities(loss, a, b, weight, mu):
     slack = 1e-12 * (1 + np.abs(a) + np.abs(b))
@@ -199,16 +199,13 @@ def test_gradient_is_minus_g_at_any_score_and_order(loss):
     @jax.vmap
     def derivatives(z):
         value, slope = jax.value_and_grad(loss.value)(z)
-        return value, loss.g(z), slope, jax.grad(jax.grad(loss.value))(z), jax.grad(loss.g)(z)
+        return value, loss.g(z), slope, jax.grad(jax.grad(loss.value))(z)
 
     edge = 0.0 if loss.margin == math.inf else loss.margin
     inner, h = np.array([-1.3, -0.4, 0.7, 1.4]), 1e-5
     outer = [-1e30, -40.0, 0.0, 40.0, 1e30, edge, -edge]
-    value, g, slope, second, slope_of_g = derivatives(
-        jnp.array([*outer, *inner, *(inner + h), *(inner - h)])
-    )
+    value, g, slope, second = derivatives(jnp.array([*outer, *inner, *(inner + h), *(inner - h)]))
     np.testing.assert_allclose(slope, -g, rtol=1e-14)
-    np.testing.assert_allclose(second, -slope_of_g, rtol=1e-14)
     assert jnp.isfinite(second).all()
     assert (second >= 0).all()
     np.testing.assert_allclose(slope[7:11], (value[11:15] - value[15:]) / (2 * h), rtol=1e-7)
@@ -216,16 +213,12 @@ def test_gradient_is_minus_g_at_any_score_and_order(loss):
 
 
 def test_third_derivative_where_g_is_searched_for():
+    # Between the margins Tsallis 2 is a parabola.
+    third = jax.vmap(jax.grad(jax.grad(tsallis(2 - 1e-9).g)))(jnp.array([-1.3, 0.4, 1.1]))
+    np.testing.assert_allclose(third, 0, atol=1e-7)
     z = jnp.array([-1.3, 0.4, 1.1])
-    third = [
-        jax.jit(jax.vmap(jax.grad(jax.grad(loss.g))))(z) for loss in (tsallis(2 - 1e-9), renyi(2))
-    ]
-    exact = [jnp.zeros(3), jax.vmap(jax.grad(jax.grad(_renyi_2_by_hand)))(z)]
-    np.testing.assert_allclose(third, exact, atol=1e-7)
-
-
-def _renyi_2_by_hand(z):
-    return (1 - z / (2 + jnp.sqrt(4 - z**2))) / 2
+    third = jax.vmap(jax.grad(jax.grad(semicircle().g)))(z)
+    np.testing.assert_allclose(third, 6 * z / (z**2 + 4) ** 2.5, rtol=1e-12)
 
 
 @losses
