@@ -35,6 +35,9 @@ def group_advantages(
             "group_advantages: rewards needs a last axis of at least 2 answers per group, got "
             f"shape {rewards.shape}"
         )
+    # Relative to the first answer, so that equal rewards leave exact zeros and not rounding noise,
+    # which the division would blow up.
+    rewards = rewards - rewards[..., :1]
     centered = rewards - jnp.mean(rewards, axis=-1, keepdims=True)
     deviation = jnp.std(rewards, axis=-1, keepdims=True) + epsilon
     return centered / jnp.where(jnp.asarray(standardize) > 0, deviation, 1.0)
