@@ -2,21 +2,58 @@
 
 import jax
 import jax.numpy as jnp
+import jaxopt
 import numpy as np
 import optax
 import scipy.optimize
 import scipy.optimize.elementwise
 from benchmarks.compare import compare
 
-from paperlab.fenchel_young import shannon, tsallis
+from paperlab.fenchel_young import shannon, simplex_loss, sparsemax, tsallis
 
 SCORES = 1_000_000
 FEW = 2_000
 
 
 def main() -> None:
-    """Times the logistic loss against optax, and a loss without closed form against scipy."""
+    """Times losses against optax, jaxopt and scipy."""
     jax.config.update("jax_enable_x64", True)
+    binary()
+    for batch, classes in ((10_000, 10), (1_000, 100), (10, 10_000), (1, 10)):
+        multiclass(batch, classes)
+
+
+def multiclass(batch: int, classes: int) -> None:
+    """Projection onto the simplex, and the sparsemax loss with its gradient."""
+    scores = jax.random.normal(jax.random.key(0), (batch, classes))
+    labels = jnp.arange(batch) % classes
+    ours = jax.jit(sparsemax)
+    peers = {
+        "optax": optax.projections.projection_simplex,
+        "jaxopt": jaxopt.projection.projection_simplex,
+    }
+    for name, project in peers.items():
+        peer = jax.jit(jax.vmap(project))
+        np.testing.assert_allclose(ours(scores), peer(scores), atol=1e-12)
+        compare(
+            f"simplex projection, {batch:,} x {classes:,} ({name})",
+            lambda: ours(scores),
+            lambda peer=peer: peer(scores),
+        )
+    loss, one_hot = simplex_loss("squared"), jax.nn.one_hot(labels, classes)
+    value = jax.jit(jax.value_and_grad(lambda theta: loss.value(theta, one_hot).sum()))
+    each = jax.vmap(jaxopt.loss.multiclass_sparsemax_loss)
+    peer = jax.jit(jax.value_and_grad(lambda theta: each(labels, theta).sum()))
+    np.testing.assert_allclose(value(scores)[0], peer(scores)[0], rtol=1e-9)
+    compare(
+        f"sparsemax loss and gradient, {batch:,} x {classes:,} (jaxopt)",
+        lambda: value(scores),
+        lambda: peer(scores),
+    )
+
+
+def binary() -> None:
+    """The logistic loss against optax, and a loss without closed form against scipy."""
     z = jnp.linspace(-20, 20, SCORES)
     ours = jax.jit(shannon().value_and_g)
 

@@ -226,9 +226,9 @@ def test_third_derivative_where_g_is_searched_for():
 def test_finite_at_extreme_scores(loss, dtype):
     big = 0.9 * float(jnp.finfo(dtype).max)
     z = np.array([-big, -1e6, -1e-30, 0, 1e-30, 1e6, big], dtype)
-    value, g = _value_and_g(loss, np.append(z, np.array([-np.inf, np.inf, np.nan], dtype)))
-    np.testing.assert_array_equal(value[7:], [np.inf, 0, np.nan])
-    np.testing.assert_array_equal(g[7:], [1, 0, np.nan])
+    value, g = _value_and_g(loss, np.append(z, np.array([-np.inf, np.inf], dtype)))
+    np.testing.assert_array_equal(value[7:], [np.inf, 0])
+    np.testing.assert_array_equal(g[7:], [1, 0])
     value, g = value[:7], g[:7]
     assert value.dtype == g.dtype == dtype
     assert np.isfinite(value).all()
@@ -245,6 +245,14 @@ def test_float32_keeps_its_digits(loss):
     exact_value, exact_g = _value_and_g(loss, z.astype(np.float64))
     np.testing.assert_allclose(value, exact_value, rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(g, exact_g, atol=1e-5)
+
+
+@losses
+def test_nan_is_refused_where_it_can_be_seen_and_kept_where_it_cannot(loss):
+    for method in (loss.value, loss.g, loss.value_and_g):
+        with pytest.raises(ValueError, match=f"{loss.name}: scores must not contain NaN, got 1"):
+            method(np.array([0.5, np.nan]))
+    np.testing.assert_array_equal(jax.jit(loss.value_and_g)(np.nan), [np.nan, np.nan])
 
 
 def test_any_shape_and_scalars():
