@@ -32,12 +32,44 @@ class Claim(_Model):
     where: Text  # section, theorem, figure or table of the paper
 
 
+class Concept(_Model):
+    """A paper as a place on its part's concept map."""
+
+    paper: Slug
+    name: Text  # a few words
+    question: Text  # what the paper asks, in a short sentence
+
+
+class Link(_Model):
+    """What one paper of a concept map hands to another; papers by their places on the map."""
+
+    source: Slug
+    target: Slug
+    idea: Text
+
+
+class ConceptMap(_Model):
+    """A part's papers in rows of one or two, and the ideas that lead from one to another."""
+
+    rows: Annotated[
+        list[Annotated[list[Concept], pydantic.Field(min_length=1, max_length=2)]],
+        pydantic.Field(min_length=1),
+    ]
+    links: list[Link]
+
+    @property
+    def papers(self) -> list[str]:
+        """Slugs of the papers on the map."""
+        return [concept.paper for row in self.rows for concept in row]
+
+
 class Part(_Model):
     """A part of the book."""
 
     slug: Slug
     title: Text
     summary: Text
+    map: ConceptMap | None = None
 
 
 class Paper(_Model):
@@ -128,6 +160,24 @@ def _inconsistencies(path: Path, catalogue: Catalogue) -> list[str]:
         for paper in catalogue.papers
         if paper.part not in parts
     ]
+    for part in catalogue.parts:
+        own = {paper.slug for paper in catalogue.papers if paper.part == part.slug}
+        places = part.map.papers if part.map else []
+        ends = [
+            end
+            for link in (part.map.links if part.map else [])
+            for end in (link.source, link.target)
+        ]
+        lines += [
+            f"{path}: {part.slug}, map: expected papers of the part, found {slug}"
+            for slug in places
+            if slug not in own
+        ]
+        lines += [
+            f"{path}: {part.slug}, map, links: expected papers of the map, found {slug}"
+            for slug in ends
+            if slug not in places
+        ]
     return lines
 
 

@@ -284,8 +284,16 @@ def reading_order(runs: Sequence[Run]) -> str:
     return f'<ol class="reading-order">{items}</ol>'
 
 
+def source(run: Run) -> str:
+    """Where a figure on a part's page comes from."""
+    return (
+        f'<p class="source">Computed, state by state, in the notebook of '
+        f'<a href="{run.paper.slug}.html">{escape(run.title)}</a>.</p>'
+    )
+
+
 def concept_map(runs: Sequence[Run]) -> str:
-    """What each paper asks for and what it gives, side by side."""
+    """What each paper asks for and what it gives, side by side, for a part without a drawn map."""
 
     def concepts(names: Iterable[str]) -> str:
         items = "".join(f"<li>{escape(name)}</li>" for name in names)

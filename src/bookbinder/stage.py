@@ -21,7 +21,7 @@ import nbformat
 import yaml
 from PIL import Image
 
-from bookbinder import catalogue, pages, record
+from bookbinder import catalogue, concept_map, pages, record
 from bookbinder.catalogue import Catalogue, CatalogueError, Paper
 from bookbinder.pages import Run
 
@@ -59,7 +59,7 @@ def stage(
         notebooks[paper.slug] = notebook
         runs.append(_run(paper, notebook, executed))
     files = _static_files(root / BOOK)
-    files |= _generated_files(everything, runs, root)
+    files |= _generated_files(everything, runs, notebooks, root)
     config = yaml.safe_load((root / BOOK / "_config.yml").read_text("utf-8"))
     for run in runs:
         files |= _paper_files(run, notebooks[run.paper.slug], config)
@@ -115,7 +115,9 @@ def _static_files(book: Path) -> Files:
     }
 
 
-def _generated_files(everything: Catalogue, runs: list[Run], root: Path) -> Files:
+def _generated_files(
+    everything: Catalogue, runs: list[Run], notebooks: Mapping[str, Any], root: Path
+) -> Files:
     """Pages with generated pieces, table of contents, bibliography, API pages."""
     book = root / BOOK
     planned = len(everything.papers) - len(runs)
@@ -135,17 +137,18 @@ def _generated_files(everything: Catalogue, runs: list[Run], root: Path) -> File
     for part, own in parts:
         story = book / "parts" / f"{part.slug}.md"
         text = story.read_text("utf-8").strip() if story.exists() else part.summary
-        files[f"{part.slug}/index.md"] = "\n\n".join(
-            [
-                f"# {part.title}",
-                text,
-                "## Reading order",
-                pages.raw(pages.reading_order(own)),
-                "## Concept map",
-                pages.raw(pages.concept_map(own)),
-                "",
-            ]
-        ).encode()
+        addresses = {run.paper.slug: f"{run.paper.slug}.html" for run in own}
+        drawn = concept_map.draw(part.map, addresses) if part.map else pages.concept_map(own)
+        sections = [f"# {part.title}", text, "## Concept map", pages.raw(drawn)]
+        for run in own:
+            for figure in _part_figures(notebooks[run.paper.slug]):
+                sections += [
+                    "## A figure to play with",
+                    pages.raw(figure),
+                    pages.raw(pages.source(run)),
+                ]
+        sections += ["## Reading order", pages.raw(pages.reading_order(own)), ""]
+        files[f"{part.slug}/index.md"] = "\n\n".join(sections).encode()
     modules = {
         path.stem: _first_line(path)
         for path in sorted((root / LIBRARY).glob("*.py"))
@@ -171,6 +174,17 @@ def _generated_files(everything: Catalogue, runs: list[Run], root: Path) -> File
         json.dumps(record_of_all, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     ).encode()
     return files
+
+
+def _part_figures(notebook: Any) -> list[str]:
+    """The outputs of cells tagged `part-figure`, which the page of the part shows too."""
+    return [
+        output.data["text/html"]
+        for cell in notebook.cells
+        if "part-figure" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if "text/html" in output.get("data", {})
+    ]
 
 
 def _fill(path: Path, pieces: Mapping[str, Callable[[], str]]) -> str:

@@ -6,14 +6,18 @@ executed notebook reads well on white paper, on a dark page and in JupyterLab.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import io
+import itertools
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 # Ordered for contrast with each other in the common color deficiencies and with both page
@@ -75,13 +79,9 @@ class FigureOutput:
     """A captioned figure: SVG for the page, PNG for thumbnails, the alternative text as text."""
 
     def __init__(self, figure: Figure, caption: str, alt: str) -> None:
-        svg, png = io.StringIO(), io.BytesIO()
-        # The salt makes element ids the same in every run and different between figures.
-        with mpl.rc_context({"svg.hashsalt": alt}):
-            figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        png = io.BytesIO()
         figure.savefig(png, format="png", dpi=100, facecolor="white", metadata={"Software": None})
-        plt.close(figure)
-        self._svg, self._png = _themed(svg.getvalue(), alt), png.getvalue()
+        self._svg, self._png = _drawn(figure, alt), png.getvalue()
         self._caption, self._alt = caption, alt
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -111,6 +111,108 @@ def show(figure: Figure, *, caption: str, alt: str) -> FigureOutput:
     return FigureOutput(figure, caption, alt)
 
 
+class ExplorerOutput:
+    """A figure with choices, as HTML that needs no script."""
+
+    def __init__(self, page: str, caption: str) -> None:
+        self._page, self._caption = page, caption
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/html": self._page, "text/plain": f"A figure with choices. {self._caption}"}
+
+
+Choice = tuple[str | None, ...]
+
+
+def explorer(
+    figure: Figure,
+    controls: Mapping[str, Sequence[str]],
+    layers: Mapping[Choice, Sequence[Artist]],
+    sentences: Mapping[Choice, str],
+    *,
+    caption: str,
+) -> ExplorerOutput:
+    r"""A figure to play with, to be the last value of a cell.
+
+    Every state is drawn in the one figure, and the choices, which are radio buttons, decide by
+    style rules which of its layers are seen. It works without script or server, by keyboard, on a
+    phone and in JupyterLab. The page of the paper's part shows it too, if the cell is tagged
+    `part-figure`.
+
+    Args:
+        figure: with the artists of all states on common axes; it is closed.
+        controls: name of each choice to its options, HTML; the first options are chosen at first.
+        layers: from options, one for each control in their order, or None where any will do, to
+            the artists seen under that choice. Other artists are always seen.
+        sentences: likewise, what there is to see; exactly one must apply to each combination.
+        caption: as for `show`; it tells explorers of a page apart.
+
+    Raises:
+        ValueError: if an option is unknown, a combination has no sentence or several, or the
+            caption is missing.
+    """
+    if len(caption.split()) < 5:
+        raise ValueError(f"explorer: caption must describe the figure, got {caption!r}")
+    for choice in (*layers, *sentences):
+        for option, options in zip(choice, controls.values(), strict=True):
+            if option is not None and option not in options:
+                raise ValueError(f"explorer: {option!r} of {choice} is not among {list(options)}")
+    for state in itertools.product(*controls.values()):
+        count = sum(_applies(choice, state) for choice in sentences)
+        if count != 1:
+            raise ValueError(f"explorer: {state} needs one sentence, has {count}")
+    name = f"explorer-{hashlib.sha256(caption.encode()).hexdigest()[:8]}"
+    rules = [f"#{name} .layer{{display:none}}"]
+    for number, choice in enumerate((*layers, *sentences)):
+        rules.append(f"#{name}{_chosen(name, controls, choice)} .layer-{number}{{display:block}}")
+        for artist in layers.get(choice, ()) if number < len(layers) else ():
+            artist.set_gid(f"layer-{number}")
+    said = "".join(
+        f'<p class="layer layer-{number}">{html.escape(sentence)}</p>'
+        for number, sentence in enumerate(sentences.values(), len(layers))
+    )
+    choices = "".join(
+        f"<fieldset><legend>{control}</legend>"
+        + "".join(
+            f'<label><input type="radio" name="{name}-{i}" value="{j}"'
+            f"{' checked' if j == 0 else ''}>{option}</label>"
+            for j, option in enumerate(options)
+        )
+        + "</fieldset>"
+        for i, (control, options) in enumerate(controls.items())
+    )
+    alt = re.sub("<[^>]*>", "", caption)
+    page = (
+        f'<figure class="paper-figure explorer" id="{name}"><style>{"".join(rules)}</style>'
+        f'<div class="choices">{choices}</div><div class="says" aria-live="polite">{said}</div>'
+        f"{_drawn(figure, alt)}<figcaption>{caption}</figcaption></figure>"
+    )
+    return ExplorerOutput(page, caption)
+
+
+def _applies(choice: Choice, state: Choice) -> bool:
+    return all(a is None or a == b for a, b in zip(choice, state, strict=True))
+
+
+def _chosen(name: str, controls: Mapping[str, Sequence[str]], choice: Choice) -> str:
+    """The style rule's condition that these options are chosen."""
+    return "".join(
+        f':has([name="{name}-{i}"][value="{options.index(option)}"]:checked)'
+        for i, (option, options) in enumerate(zip(choice, controls.values(), strict=True))
+        if option is not None
+    )
+
+
+def _drawn(figure: Figure, alt: str) -> str:
+    """The figure as inline SVG; closes it."""
+    svg = io.StringIO()
+    # The salt makes element ids the same in every run and different between figures.
+    with mpl.rc_context({"svg.hashsalt": alt}):
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return _themed(svg.getvalue(), alt)
+
+
 def _themed(svg: str, alt: str) -> str:
     """Inline SVG without prologue, labelled, in the page's own text and background colors."""
     svg = svg[svg.index("<svg") :]
@@ -125,9 +227,11 @@ def _themed(svg: str, alt: str) -> str:
 def _compact(svg: str) -> str:
     """The same drawing in about half the characters, and without ids that nothing refers to.
 
-    Groups lose their ids, which would be the same in every figure of a page. Lengths keep two
+    Groups lose their ids, which would be the same in every figure of a page; those of an explorer's
+    layers become classes. Lengths keep two
     decimals: a hundredth of a point is finer than any screen.
     """
+    svg = re.sub(r'<g id="(layer-\d+)"', r'<g class="layer \1"', svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r'(?<= (?:d|x|y)=")[^"]*|(?<=translate\()[^)]*', _two_decimals, svg)
     svg = re.sub(r"(?<=[;:]) (?=[^<>]*>)", "", svg)

@@ -82,6 +82,16 @@ def test_several_mistakes_are_several_lines(data, tmp_path):
     assert len(str(caught.value).splitlines()) == 2
 
 
+def test_a_concept_map_names_papers_of_its_part(data, tmp_path):
+    concepts = data["parts"][0]["map"]
+    concepts["rows"][0][0]["paper"] = "tree-wasserstein"
+    with pytest.raises(catalogue.CatalogueError) as caught:
+        load(data, tmp_path)
+    lines = str(caught.value)
+    assert "losses-and-online-learning, map: expected papers of the part, found tree-w" in lines
+    assert "map, links: expected papers of the map, found proper-losses-half-order" in lines
+
+
 def test_broken_yaml_is_one_line(tmp_path):
     path = tmp_path / "papers.yml"
     path.write_text("papers: [")

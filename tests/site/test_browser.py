@@ -127,6 +127,39 @@ def test_gallery_filters(root: str, open_page: Open, papers: list[Paper], record
         page.wait_for_function(f"({shown}).length == {len(papers)}")
 
 
+def test_figures_with_choices_work_by_keyboard_on_a_phone(
+    root: str, open_page: Open, pages: list[str]
+) -> None:
+    """On the part's page: every combination shows its own sentence and drawing, without scripts."""
+    found = 0
+    for address in (page for page in pages if page.endswith("/index.html")):
+        page = open_page(root + address, size=PHONE)
+        for k in range(page.locator("figure.explorer").count()):
+            figure = page.locator("figure.explorer").nth(k)
+            assert figure.locator("script").count() == 0
+            seen = set()
+            radios = [fieldset.locator("input") for fieldset in figure.locator("fieldset").all()]
+            for first in range(radios[0].count()):
+                radios[0].nth(first).focus()
+                page.keyboard.press("Space")
+                radios[1].first.focus()
+                page.keyboard.press("Space")
+                for _ in range(radios[1].count()):
+                    shown = figure.evaluate(SEEN)
+                    assert len(shown["sentences"]) == 1 and shown["layers"] > 0
+                    seen.add(shown["sentences"][0])
+                    page.keyboard.press("ArrowRight")
+            assert len(seen) == radios[0].count() * radios[1].count()
+            found += 1
+    assert found > 0
+
+
+SEEN = """(figure) => {
+  const seen = (query) => [...figure.querySelectorAll(query)].filter((e) => e.checkVisibility());
+  return {sentences: seen(".says p").map((p) => p.textContent), layers: seen("g.layer").length};
+}"""
+
+
 def test_tags_of_a_paper_lead_to_the_filtered_gallery(
     root: str, open_page: Open, papers: list[Paper]
 ) -> None:
