@@ -548,7 +548,7 @@ def simplex_loss(entropy: str, q: float | int | None = None) -> StructuredLoss:
     """Multiclass losses; outputs are probability vectors along the last axis.
 
     - "shannon": Omega = sum p log p; softmax and cross-entropy.
-    - "squared": Omega = (|p|^2 - 1) / 2; sparsemax and its loss. The margin is 1.
+    - "squared": Omega = (sum p^2 - 1) / 2; sparsemax and its loss. The margin is 1.
     - "tsallis" of order q > 0: Omega = (sum p^q - 1) / (q - 1); predictions by bisection (entmax).
       The margin is q / (q - 1) for q > 1. On two classes it is the binary `tsallis` loss of the
       difference of the scores.
@@ -657,7 +657,7 @@ def hypercube_loss(entropy: str) -> StructuredLoss:
     """Multilabel losses; outputs lie in [0, 1]^d, one coordinate per label, along the last axis.
 
     - "shannon": one logistic loss per label.
-    - "squared": Omega = |y|^2 / 2, the SparseMAP loss; predictions are scores clipped to [0, 1].
+    - "squared": Omega = sum y^2 / 2, the SparseMAP loss; predictions are scores clipped to [0, 1].
 
     Raises:
         ValueError: for another entropy.
@@ -779,9 +779,9 @@ class Decoding(NamedTuple):
         mean: the regularized prediction.
     """
 
-    nearest: Float[Array, "*batch dimension"]
-    explore: Float[Array, "*batch"]
-    mean: Float[Array, "*batch dimension"]
+    nearest: Float[Array, "... dimension"]
+    explore: Float[Array, ...]
+    mean: Float[Array, "... dimension"]
 
     @property
     def expected(self) -> Float[Array, "*batch dimension"]:

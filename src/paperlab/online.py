@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
     surrogate: Float[Array, ""]
     target: Float[Array, ""]
-    gradient: Float[Array, "*point"]
+    gradient: Float[Array, ...]
     info: Any = ()
 
 
@@ -60,8 +60,8 @@ class History(NamedTuple):
     stepsize: Float[Array, " rounds"]
     gradient_norm: Float[Array, " rounds"]
     info: Any
-    average: Float[Array, "*point"]
-    final: Float[Array, "*point"]
+    average: Float[Array, ...]
+    final: Float[Array, ...]
 
 
 # --- Stepsizes --------------------------------------------------------------------------------
@@ -88,7 +88,8 @@ def adagrad(scale: float | Float[Array, ""]) -> Stepsize:
     """`scale` over the root of the sum of squared gradient norms so far, this round's included.
 
     With scale D / sqrt(2), where D is the diameter of the domain, the regret of projected gradient
-    descent is at most sqrt(2) D sqrt(sum |g|^2). Orabona (2019), Theorem 4.14.
+    descent is at most sqrt(2) D times the root of the sum of squared gradient norms. Orabona
+    (2019), Theorem 4.14.
 
     Raises:
         ValueError: for a number that is not positive and finite.
@@ -105,8 +106,8 @@ def adagrad(scale: float | Float[Array, ""]) -> Stepsize:
 def polyak(largest: float | Float[Array, ""] = math.inf) -> Stepsize:
     """As large as the gap between surrogate and target loss allows, and never growing.
 
-    eta_t = min(eta_{t-1}, 2 (surrogate - target) / |gradient|^2); a round without gradient leaves
-    it alone. Sakaue, Bao and Cao (2026), Section 3.4.
+    eta_t = min(eta_{t-1}, 2 (surrogate - target) / squared gradient norm); a round without gradient
+    leaves it alone. Sakaue, Bao and Cao (2026), Section 3.4.
 
     Args:
         largest: the stepsize to start from.
@@ -218,10 +219,11 @@ class Comparator(NamedTuple):
     Attributes:
         point: where the solver stopped.
         value: the objective there.
-        lower: what the minimum is at least, by strong convexity: value - |gradient|^2 / (2 m).
+        lower: what the minimum is at least, by strong convexity: the value minus the squared norm
+            of the gradient over 2 m.
     """
 
-    point: Float[Array, "*point"]
+    point: Float[Array, ...]
     value: float
     lower: float
 
@@ -235,9 +237,9 @@ def best_comparator(
 ) -> Comparator:
     """Minimizes a smooth, strongly convex objective with L-BFGS and certifies the result.
 
-    A guarantee "for every U: learner <= sum of S_t(U) + c |U|^2" holds for all U at once exactly if
-    it holds for the minimum of the right-hand side. That is one convex program, with strong
-    convexity 2 c; compare the learner with `lower`.
+    A guarantee "for every U: learner <= sum of S_t(U) + c times the squared norm of U" holds for
+    all U at once exactly if it holds for the minimum of the right-hand side. That is one convex
+    program, with strong convexity 2 c; compare the learner with `lower`.
 
     Args:
         objective: of the point and the data, to a scalar; compiled once per function. Wants
@@ -245,7 +247,7 @@ def best_comparator(
         start: where to begin.
         *data: further arguments of the objective.
         strong_convexity: the modulus m, in the Euclidean norm.
-        tolerance: largest certified error of the value, relative to max(1, |value|).
+        tolerance: largest certified error of the value, relative to the larger of it and 1.
 
     Raises:
         ValueError: if the strong convexity is not positive.
