@@ -249,6 +249,9 @@ def _to_download(notebook: Any) -> Any:
                 source = f"data:image/png;base64,{''.join(data['image/png'].split())}"
                 image = f'<img src="{source}" alt="{pages.escape(data["text/plain"])}">'
                 data["text/html"] = before + image + rest.rpartition("</svg>")[2]
+            elif "<svg" in data.get("text/html", ""):  # a figure with choices has no image
+                told = f"{data['text/plain']} Run the cell to see it."
+                data["text/html"] = f"<p>{pages.escape(told)}</p>"
     return notebook
 
 
