@@ -165,7 +165,8 @@ def explorer(
     rules = [f"#{name} .layer{{display:none}}"]
     for number, choice in enumerate((*layers, *sentences)):
         rules.append(f"#{name}{_chosen(name, controls, choice)} .layer-{number}{{display:block}}")
-        for artist in layers.get(choice, ()) if number < len(layers) else ():
+    for number, artists in enumerate(layers.values()):
+        for artist in artists:
             artist.set_gid(f"layer-{number}")
     said = "".join(
         f'<p class="layer layer-{number}">{html.escape(sentence)}</p>'
@@ -228,8 +229,8 @@ def _compact(svg: str) -> str:
     """The same drawing in about half the characters, and without ids that nothing refers to.
 
     Groups lose their ids, which would be the same in every figure of a page; those of an explorer's
-    layers become classes. Lengths keep two
-    decimals: a hundredth of a point is finer than any screen.
+    layers become classes. Lengths keep two decimals: a hundredth of a point is finer than any
+    screen.
     """
     svg = re.sub(r'<g id="(layer-\d+)"', r'<g class="layer \1"', svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
