@@ -26,7 +26,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 _Floats = Float[Array, "..."]
 _LOG_ZERO = -1e30  # stands for log 0 where infinity minus infinity would follow
-_NEWTON_STEPS = 16
+_NEWTON_STEPS = 10
 
 # --- Potentials -------------------------------------------------------------------------------
 
@@ -88,20 +88,20 @@ def beta_potential(beta: float) -> Potential:
         entries: Array = base**power
         return entries
 
-    def slope(scores: _Floats) -> _Floats:
-        base = 1 + scores / power
-        inside = base > 0  # and not base**0, which is 1 outside too
-        return jnp.where(inside, jnp.where(inside, base, 1) ** (power - 1), 0)
-
     def normalize(scores: _Floats, mass: _Floats) -> _Floats:
-        # Here the largest entry alone carries the mass, so that the sum is at least the mass.
+        # Newton's method on the power-th root of the sum, a norm, which is convex and nearly linear
+        # in the shift. At the start the largest entry alone carries the mass: left of the root.
         start = scores.max(axis=-1) - power * (mass ** (1 / power) - 1)
 
         def newton(shift: _Floats, _: None) -> tuple[_Floats, None]:
-            moved = scores - shift[..., None]
-            excess, steepness = link(moved).sum(-1) - mass, slope(moved).sum(-1)
-            step = jnp.where(steepness > 0, excess / jnp.where(steepness > 0, steepness, 1), 0)
-            return shift + step, None
+            base = 1 + (scores - shift[..., None]) / power
+            inside = base > 0  # and not base**0, which is 1 outside too
+            lower = jnp.where(inside, jnp.where(inside, base, 1) ** (power - 1), 0)
+            total, steepness = (lower * base).sum(-1), lower.sum(-1)
+            some = steepness > 0
+            total, steepness = jnp.where(some, total, 1), jnp.where(some, steepness, 1)
+            step = power * total * (1 - (mass / total) ** (1 / power)) / steepness
+            return shift + jnp.where(some, step, 0), None
 
         shift = jax.lax.scan(newton, start, length=_NEWTON_STEPS)[0]
         return jnp.where(mass > 0, shift, -_LOG_ZERO)
