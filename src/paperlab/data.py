@@ -23,6 +23,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int, Shaped
+
 # What may be asked for, and the distribution that each package comes from.
 _DISTRIBUTIONS = {
     "numpy": "numpy",
@@ -43,6 +46,8 @@ REFERENCE = {
     "matplotlib": ("3.11.2", "739aec337ed9"),
     "jax": ("0.10.2", "8d306946277f"),
 }
+
+ALPHABET = " abcdefghijklmnopqrstuvwxyz.,-'()"
 
 MIN_TOKENS = 8  # shorter paragraphs are headings, signatures and one-word entries
 # Tests, vendored copies and parts that not every supported Python has.
@@ -154,6 +159,51 @@ class Corpus:
 def tokenize(text: str) -> list[str]:
     """Lower-case runs of the letters a to z, in order."""
     return re.findall("[a-z]+", text.lower())
+
+
+def characters(text: str) -> Int[np.ndarray, " length"]:
+    """Positions in `ALPHABET` of a text's characters.
+
+    Upper case becomes lower case; each run of anything else, white space included, becomes one
+    space.
+
+    Raises:
+        ValueError: if nothing of the text is left.
+    """
+    kept = re.sub(f"[^{re.escape(ALPHABET[1:])}]+", " ", text.lower()).strip()
+    if not kept:
+        raise ValueError("characters: text has no character of the alphabet")
+    codes = np.frombuffer(kept.encode("ascii"), np.uint8)
+    place = np.zeros(128, np.int32)
+    place[np.frombuffer(ALPHABET.encode("ascii"), np.uint8)] = np.arange(len(ALPHABET))
+    return place[codes]
+
+
+def hold_out(
+    sequence: Shaped[np.ndarray, " length"], block: int, every: int = 10
+) -> tuple[Shaped[np.ndarray, "train block"], Shaped[np.ndarray, "held block"]]:
+    """Cuts a sequence into blocks and holds out every n-th, so that no text is in both parts.
+
+    Args:
+        sequence: such as the characters of a text; what does not fill a last block is dropped.
+        block: length of a block.
+        every: the first of each `every` blocks is held out.
+
+    Returns:
+        The blocks to train on and those held out, each in their order.
+
+    Raises:
+        ValueError: if `block` is not positive, `every` is less than 2, or the sequence is too short
+            to leave a block on either side.
+    """
+    if block < 1 or every < 2:
+        raise ValueError(f"hold_out: needs block >= 1 and every >= 2, got {block} and {every}")
+    count = len(sequence) // block
+    if count < 2:
+        raise ValueError(f"hold_out: {len(sequence)} elements are less than two blocks of {block}")
+    blocks = sequence[: count * block].reshape(count, block)
+    held = np.arange(count) % every == 0
+    return blocks[~held], blocks[held]
 
 
 def english(sources: Sequence[str] = DEFAULT) -> Corpus:

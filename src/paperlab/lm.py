@@ -3,6 +3,10 @@
 A pre-norm transformer small enough to train in seconds on one core. Its modules take one sequence;
 `log_probs`, `sample` and `train` take batches of sequences of one length. All run under `jit`, and
 under `vmap` over whole models, so that many training runs share one compilation.
+
+Papers that change the inside replace a part: `equinox.tree_at` puts another module where a block's
+`attention` is. It needs what `Attention` has: `__call__`, `context` and `empty_cache`, whose cache
+may be any tree of arrays; sampling then uses that cache.
 """
 
 from __future__ import annotations
@@ -47,6 +51,18 @@ class Attention(eqx.Module):
             _dense(width, width, k) for k in jax.random.split(key, 4)
         )
         self.relative_bias = jnp.zeros((heads, context))
+
+    @property
+    def context(self) -> int:
+        """Most positions it can attend over."""
+        return self.relative_bias.shape[1]
+
+    def empty_cache(self) -> Cache:
+        """Room for the keys and values of `context` positions."""
+        heads, context = self.relative_bias.shape
+        width = self.query.shape[0] // heads
+        empty = jnp.zeros((context, heads, width), self.query.dtype)
+        return Cache(empty, empty)
 
     def __call__(
         self,
@@ -104,9 +120,9 @@ class Block(eqx.Module):
     def __call__(
         self,
         x: Float[Array, "length width"],
-        cache: Cache | None = None,
+        cache: Any = None,
         start: Int[Array, ""] | int = 0,
-    ) -> tuple[Float[Array, "length width"], Cache]:
+    ) -> tuple[Float[Array, "length width"], Any]:
         """The block's output and this layer's cache; arguments as for `Attention`."""
         attended, cache = self.attention(jax.vmap(self.attention_norm)(x), cache, start)
         x = x + attended
@@ -167,19 +183,36 @@ class Transformer(eqx.Module):
     @property
     def context(self) -> int:
         """Longest sequence the model can read."""
-        return self.blocks[0].attention.relative_bias.shape[1]
+        return self.blocks[0].attention.context
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
         """Logits of the token after each position of one sequence."""
         logits, _ = self.extend(tokens, None, 0)
         return logits
 
+    def states(self, tokens: Int[Array, " length"]) -> Float[Array, "depth length width"]:
+        """The residual stream before the first block and after each; depth is layers + 1.
+
+        `read` of the last gives the logits.
+
+        Raises:
+            ValueError: as for `extend`.
+        """
+        states = [self._embed(tokens)]
+        for block in self.blocks:
+            states.append(block(states[-1])[0])
+        return jnp.stack(states)
+
+    def read(self, x: Float[Array, "length width"]) -> Float[Array, "length vocabulary"]:
+        """Logits from the residual stream after the last block."""
+        return jax.vmap(self.norm)(x) @ self.head
+
     def extend(
         self,
         tokens: Int[Array, " length"],
-        caches: tuple[Cache, ...] | None,
+        caches: tuple[Any, ...] | None,
         start: Int[Array, ""] | int,
-    ) -> tuple[Float[Array, "length vocabulary"], tuple[Cache, ...]]:
+    ) -> tuple[Float[Array, "length vocabulary"], tuple[Any, ...]]:
         """Reads tokens at positions `start, start + 1, ...` after those that the caches hold.
 
         Returns:
@@ -188,23 +221,24 @@ class Transformer(eqx.Module):
         Raises:
             ValueError: if there is no token, or more than the context holds.
         """
+        x = self._embed(tokens)
+        written = []
+        for block, cache in zip(self.blocks, caches or (None,) * len(self.blocks), strict=True):
+            x, cache = block(x, cache, start)
+            written.append(cache)
+        return self.read(x), tuple(written)
+
+    def empty_caches(self) -> tuple[Any, ...]:
+        """One cache per block, for sequences of up to `context` tokens."""
+        return tuple(block.attention.empty_cache() for block in self.blocks)
+
+    def _embed(self, tokens: Int[Array, " length"]) -> Float[Array, "length width"]:
         if not 1 <= tokens.shape[0] <= self.context:
             raise ValueError(
                 f"Transformer: reads 1 to {self.context} tokens at once, got {tokens.shape[0]}"
             )
         # A product with one-hot rows: its gradient is a product too, where indexing would scatter.
-        x = jax.nn.one_hot(tokens, self.vocabulary, dtype=self.embedding.dtype) @ self.embedding
-        written = []
-        for block, cache in zip(self.blocks, caches or (None,) * len(self.blocks), strict=True):
-            x, cache = block(x, cache, start)
-            written.append(cache)
-        return jax.vmap(self.norm)(x) @ self.head, tuple(written)
-
-    def empty_caches(self) -> tuple[Cache, ...]:
-        """One cache per block, for sequences of up to `context` tokens."""
-        heads, context = self.blocks[0].attention.relative_bias.shape
-        empty = jnp.zeros((context, heads, self.embedding.shape[1] // heads), self.embedding.dtype)
-        return (Cache(empty, empty),) * len(self.blocks)
+        return jax.nn.one_hot(tokens, self.vocabulary, dtype=self.embedding.dtype) @ self.embedding
 
 
 class Responses(NamedTuple):
@@ -229,6 +263,7 @@ def sample(
     new: int,
     end: int,
     temperature: Float[Array, ""] | float = 1.0,
+    forced: Int[Array, "batch new"] | None = None,
 ) -> Responses:
     """Continues each prompt by up to `new` tokens drawn from the softmax of logits / temperature.
 
@@ -241,12 +276,15 @@ def sample(
         key: draws the tokens.
         new: number of tokens to draw.
         end: the token that ends a response.
-        temperature: positive; 1 samples the model's own distribution.
+        temperature: positive; 1 samples the model's own distribution, nearly 0 the likeliest token.
+        forced: tokens to write instead of drawing, -1 where one is drawn; their log-probabilities
+            are the model's all the same.
 
     Raises:
         ValueError: if the prompt is empty, prompt and response exceed the context, `new` is not
-            positive, `end` or (outside of `jit`) a prompt token is not in the vocabulary, or the
-            temperature is not positive.
+            positive, `end` or (outside of `jit`) a prompt token or a forced one is not in the
+            vocabulary, `forced` has another shape than the responses, or the temperature is not
+            positive.
     """
     length = prompts.shape[1]
     _require_tokens("sample: prompts", prompts, model)
@@ -261,16 +299,25 @@ def sample(
         raise ValueError(f"sample: end must be a token below {model.vocabulary}, got {end}")
     if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
         raise ValueError(f"sample: temperature must be positive, got {temperature}")
+    if forced is None:
+        forced = jnp.full((prompts.shape[0], new), -1)
+    elif forced.shape != (prompts.shape[0], new):
+        raise ValueError(
+            f"sample: forced must have shape {(prompts.shape[0], new)}, got {forced.shape}"
+        )
+    else:
+        _require_tokens("sample: forced", forced, model, lowest=-1)
 
     caches = model.empty_caches()
     logits, caches = jax.vmap(lambda tokens: model.extend(tokens, caches, 0))(prompts)
 
     def draw(carry: Any, inputs: Any) -> Any:
         logits, caches, alive = carry
-        uniform, position = inputs
+        uniform, given, position = inputs
         scaled = jax.nn.log_softmax(logits / temperature)
         below = jnp.cumsum(jnp.exp(scaled), axis=-1)[:, :-1] <= uniform[:, None]
-        tokens = jnp.where(alive, jnp.sum(below, axis=-1), end)
+        tokens = jnp.where(given >= 0, given, jnp.sum(below, axis=-1))
+        tokens = jnp.where(alive, tokens, end)
         log_probs = jnp.where(alive, pick(scaled, tokens), 0.0)
         extend = jax.vmap(model.extend, (0, 0, None))
         following, caches = extend(tokens[:, None], caches, position)
@@ -280,7 +327,7 @@ def sample(
     # One uniform number a token, put through the inverse distribution function, rather than noise
     # for the whole vocabulary; drawn flat, because random arrays of many axes compile slowly.
     uniform = jax.random.uniform(key, (new * prompts.shape[0],)).reshape(new, -1)
-    steps = (uniform, length + jnp.arange(new))
+    steps = (uniform, forced.T, length + jnp.arange(new))
     _, drawn = jax.lax.scan(draw, start, steps)
     return Responses(*(x.T for x in drawn))
 
@@ -389,11 +436,14 @@ def _dense(inputs: int, outputs: int, key: PRNGKeyArray) -> Float[Array, "inputs
     return jax.random.normal(key, (inputs * outputs,)).reshape(inputs, outputs) / jnp.sqrt(inputs)
 
 
-def _require_tokens(name: str, tokens: Int[Array, "*shape"], model: Transformer) -> None:
+def _require_tokens(
+    name: str, tokens: Int[Array, "*shape"], model: Transformer, lowest: int = 0
+) -> None:
     if isinstance(tokens, jax.core.Tracer) or tokens.size == 0:
         return
     low, high = int(tokens.min()), int(tokens.max())
-    if low < 0 or high >= model.vocabulary:
+    if low < lowest or high >= model.vocabulary:
         raise ValueError(
-            f"{name}: tokens must lie in [0, {model.vocabulary}), got values from {low} to {high}"
+            f"{name}: tokens must lie in [{lowest}, {model.vocabulary}), got values from {low} to "
+            f"{high}"
         )

@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +161,34 @@ def test_fingerprint_sees_every_letter_and_every_border() -> None:
 def test_bad_sources_are_named(sources: tuple[str, ...] | str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         data.english(sources)
+
+
+@given(st.text(max_size=60).filter(lambda t: any(c in data.ALPHABET[1:] for c in t.lower())))
+def test_characters_spell_the_text_without_what_the_alphabet_lacks(text: str) -> None:
+    spelled = "".join(data.ALPHABET[i] for i in data.characters(text))
+    words = "".join(c if c in data.ALPHABET else " " for c in text.lower()).split()
+    assert spelled == " ".join(words)
+    assert (data.characters(spelled) == data.characters(text)).all()
+
+
+def test_text_without_characters_is_refused() -> None:
+    with pytest.raises(ValueError, match="no character of the alphabet"):
+        data.characters(" 123\n")
+
+
+@given(st.integers(2, 60), st.integers(1, 5), st.integers(2, 11))
+def test_held_out_blocks_and_the_rest_are_the_sequence(count: int, block: int, every: int) -> None:
+    sequence = np.arange(count * block + block - 1)
+    train, held = data.hold_out(sequence, block, every)
+    assert sorted([*train.ravel(), *held.ravel()]) == list(range(count * block))
+    assert len(held) == -(-count // every)
+    assert (held[:, 0] % (every * block) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("length", "block", "every", "message"),
+    [(20, 0, 10, "block >= 1"), (20, 2, 1, "every >= 2"), (5, 3, 10, "less than two blocks of 3")],
+)
+def test_impossible_blocks_are_refused(length: int, block: int, every: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        data.hold_out(np.zeros(length), block, every)

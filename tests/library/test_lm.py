@@ -114,6 +114,59 @@ def test_samples_follow_the_models_distribution(model):
     assert scipy.stats.chisquare(observed, count * expected).pvalue > 1e-4
 
 
+def test_forced_tokens_are_written_and_the_rest_is_drawn_after_them(model):
+    prompts = jnp.asarray(random_tokens(11, 64, 4))
+    given = jnp.asarray(random_tokens(12, 64, 3) % END)  # none of them ends the response
+    forced = jnp.concatenate([given, jnp.full((64, 5), -1)], axis=1)
+    drawn = lm.sample(model, prompts, jax.random.key(6), new=8, end=END, forced=forced)
+    np.testing.assert_array_equal(drawn.tokens[:, :3], given)
+    expected = lm.log_probs(model, prompts, drawn.tokens)
+    np.testing.assert_allclose(drawn.log_probs[drawn.mask], expected[drawn.mask], atol=1e-5)
+    assert len(np.unique(np.asarray(drawn.tokens[:, 3:]))) > 1
+
+
+def test_a_forced_end_ends_the_response(model):
+    prompts = jnp.asarray(random_tokens(13, 8, 4))
+    forced = jnp.full((8, 5), -1).at[:, 1].set(END).at[:, 2].set(0)
+    drawn = lm.sample(model, prompts, jax.random.key(7), new=5, end=END, forced=forced)
+    assert not drawn.mask[:, 2:].any() and (drawn.tokens[:, 1:] == END).all()
+
+
+def test_states_are_the_residual_stream_and_reading_the_last_gives_the_logits(model):
+    tokens = jnp.asarray(random_tokens(14, CONTEXT))
+    states = model.states(tokens)
+    assert states.shape == (3, CONTEXT, 8)
+    np.testing.assert_array_equal(states[0], model.embedding[tokens])
+    for block, before, after in zip(model.blocks, states, states[1:], strict=False):
+        np.testing.assert_allclose(block(before)[0], after, atol=1e-6)
+    np.testing.assert_allclose(model.read(states[-1]), model(tokens), atol=1e-5)
+
+
+class RunningMean(eqx.Module):
+    """A part that may stand where attention stands: the mean of all inputs so far."""
+
+    context: int = eqx.field(static=True)
+
+    def empty_cache(self):
+        return jnp.zeros((self.context, 8))
+
+    def __call__(self, x, cache=None, start=0):
+        seen = x if cache is None else jax.lax.dynamic_update_slice(cache, x, (start, 0))
+        means = jnp.cumsum(seen, axis=0) / (jnp.arange(seen.shape[0]) + 1)[:, None]
+        return jax.lax.dynamic_slice(means, (start, 0), x.shape), seen
+
+
+def test_another_part_in_place_of_attention_is_sampled_through_its_own_cache(model):
+    swapped = eqx.tree_at(
+        lambda m: [b.attention for b in m.blocks], model, [RunningMean(CONTEXT)] * 2
+    )
+    prompts = jnp.asarray(random_tokens(15, 16, 3))
+    drawn = lm.sample(swapped, prompts, jax.random.key(8), new=8, end=END)
+    expected = lm.log_probs(swapped, prompts, drawn.tokens)
+    np.testing.assert_allclose(drawn.log_probs[drawn.mask], expected[drawn.mask], atol=1e-5)
+    assert jnp.abs(expected - lm.log_probs(model, prompts, drawn.tokens)).max() > 1e-2
+
+
 def test_training_descends_to_the_entropy_of_its_data(model):
     # A deterministic rule, so the least cross-entropy is 0: repeat the prompt's last token.
     rng = np.random.default_rng(8)
@@ -151,6 +204,15 @@ PROMPTS, RESPONSES = jnp.zeros((2, 3), int), jnp.zeros((2, 4), int)
         (lambda m: lm.sample(m, PROMPTS + 7, KEY, new=2, end=END), "tokens must lie in"),
         (lambda m: lm.sample(m, PROMPTS, KEY, new=2, end=7), "end must be a token below 7"),
         (lambda m: lm.sample(m, PROMPTS, KEY, new=2, end=END, temperature=0.0), "must be positive"),
+        (
+            lambda m: lm.sample(m, PROMPTS, KEY, new=2, end=END, forced=RESPONSES),
+            "forced must have shape",
+        ),
+        (
+            lambda m: lm.sample(m, PROMPTS, KEY, new=4, end=END, forced=RESPONSES - 2),
+            "forced: tokens must lie in",
+        ),
+        (lambda m: m.states(jnp.zeros(13, int)), "reads 1 to 12 tokens at once, got 13"),
         (lambda m: lm.log_probs(m, PROMPTS[:, :0], RESPONSES), "the prompt is empty"),
         (lambda m: lm.log_probs(m, PROMPTS, RESPONSES - 1), "tokens must lie in"),
         (lambda m: lm.log_probs(m, PROMPTS, jnp.zeros((2, 11), int)), "exceed the context of 12"),
