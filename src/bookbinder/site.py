@@ -70,6 +70,8 @@ def _sphinx(source: Path, work: Path, jobs: int) -> None:
                 keep_going=True,
                 parallel=jobs,
             )
+            # Styles and downloads are copied only when some page is written.
+            (source / "index.md").touch()
             app.build()
             status = app.statuscode
     except SphinxError as error:
