@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
@@ -359,8 +360,9 @@ def log_probs(
         )
     if prompts.shape[1] == 0:
         raise ValueError("log_probs: the prompt is empty; give at least one token")
+    _require_tokens("log_probs: prompts", prompts, model)
+    _require_tokens("log_probs: responses", responses, model)
     tokens = jnp.concatenate([prompts, responses], axis=1)
-    _require_tokens("log_probs: tokens", tokens, model)
     if tokens.shape[1] - 1 > model.context:
         raise ValueError(
             f"log_probs: prompt and response of {prompts.shape[1]} + {responses.shape[1]} tokens "
@@ -441,7 +443,9 @@ def _require_tokens(
 ) -> None:
     if isinstance(tokens, jax.core.Tracer) or tokens.size == 0:
         return
-    low, high = int(tokens.min()), int(tokens.max())
+    # NumPy, because under `jit` even the minimum of a known array is unknown to JAX.
+    known = np.asarray(tokens)
+    low, high = int(known.min()), int(known.max())
     if low < lowest or high >= model.vocabulary:
         raise ValueError(
             f"{name}: tokens must lie in [{lowest}, {model.vocabulary}), got values from {low} to "

@@ -226,6 +226,14 @@ def test_bad_input_is_refused(model, call, message):
 KEY = jax.random.key(5)
 
 
+def test_known_tokens_are_checked_under_jit_as_well(model):
+    found = jax.jit(lambda m: lm.log_probs(m, PROMPTS, RESPONSES))(model)
+    np.testing.assert_allclose(found, lm.log_probs(model, PROMPTS, RESPONSES), atol=1e-5)
+    unknown = RESPONSES + VOCABULARY
+    with pytest.raises(ValueError, match="responses: tokens must lie in"):
+        jax.jit(lambda m: lm.log_probs(m, PROMPTS, unknown))(model)
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
