@@ -9,12 +9,20 @@ from conftest import ROOT
 
 from bookbinder import catalogue, concept_map
 
-MAP = next(p.map for p in catalogue.load(ROOT / "book/papers.yml").parts if p.map)
+BOOK = catalogue.load(ROOT / "book/papers.yml")
+MAPS = {part.slug: part.map for part in BOOK.parts if part.map}
+MAP = next(iter(MAPS.values()))
 
 
-def drawn(slugs):
-    html = concept_map.draw(MAP, {slug: f"{slug}.html" for slug in slugs})
+def drawn(slugs, concepts=MAP):
+    html = concept_map.draw(concepts, {slug: f"{slug}.html" for slug in slugs})
     return BeautifulSoup(html, "html.parser")
+
+
+@pytest.mark.parametrize("part", MAPS)
+def test_every_paper_with_a_page_is_on_the_map_of_its_part(part):
+    written = {paper.slug for paper in BOOK.written(ROOT) if paper.part == part}
+    assert written <= set(MAPS[part].papers)
 
 
 def test_every_paper_is_a_link_and_every_link_an_arrow_with_its_idea():
@@ -35,8 +43,9 @@ def test_a_paper_without_a_page_is_left_out_with_its_arrows(missing):
     assert len(page.select("path.arrow")) == len(page.select("ol li")) == len(kept)
 
 
-def test_text_fits_and_boxes_do_not_overlap():
-    page = drawn(MAP.papers)
+@pytest.mark.parametrize("part", MAPS)
+def test_text_fits_and_boxes_do_not_overlap(part):
+    page = drawn(MAPS[part].papers, MAPS[part])
     boxes = [tuple(float(r[k]) for k in ("x", "y", "width", "height")) for r in page.select("rect")]
     for (x, y, w, h), (u, v, _, _) in itertools.combinations(boxes, 2):
         assert abs(x - u) >= w or abs(y - v) >= h
