@@ -54,7 +54,8 @@ def test_inequalities_between_divergences(logits):
     variation = distill.total_variation(p, q)
     js = distill.jensen_shannon(p, q)
     np.testing.assert_allclose(js, distill.jensen_shannon(q, p), atol=1e-5)
-    assert (variation <= jnp.sqrt(distill.forward_kl(p, q) / 2) + 1e-3).all()  # Pinsker
+    divergence = jnp.maximum(distill.forward_kl(p, q), 0.0)  # rounding may go below 0
+    assert (variation <= jnp.sqrt(divergence / 2) + 1e-3).all()  # Pinsker
     assert (variation**2 / 2 - 1e-5 <= js).all()
     assert (js <= jnp.log(2.0) + 1e-5).all()
     accepted = jnp.sum(jnp.exp(q) * jnp.minimum(jnp.exp(p - q), 1), axis=-1)
