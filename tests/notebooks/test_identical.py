@@ -11,8 +11,6 @@ from bookbinder import catalogue, execute, record
 ROOT = Path(__file__).parents[2]
 PAPERS = catalogue.load(ROOT / "book/papers.yml").written(ROOT)
 
-pytestmark = pytest.mark.xdist_group("second execution")
-
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory):

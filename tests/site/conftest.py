@@ -106,11 +106,7 @@ def server(site: Path) -> Iterator[str]:
         httpd.shutdown()
 
 
-def _alone(how: str) -> Any:
-    return pytest.param(how, marks=pytest.mark.xdist_group(how))
-
-
-@pytest.fixture(scope="session", params=[_alone("served"), _alone("from disk")])
+@pytest.fixture(scope="session", params=["served", "from disk"])
 def root(request: pytest.FixtureRequest, site: Path) -> str:
     """Address of the site's root, once over HTTP and once from disk."""
     if request.param == "served":
