@@ -1,9 +1,9 @@
-"""English text that is on every reader's disk already: the documentation of Python and of the
-pinned packages.
+"""English text that is on every reader's disk already: the documentation of the pinned packages.
 
 Docstrings are read from source files without importing them, in a fixed order, so that the same
-versions give the same text. Another Python version ships other docstrings: `Corpus.describe`
-says which of the sources differ from the text that the book's accepted numbers were made with.
+versions give the same text, letter by letter, on every Python that the book supports. (Python's
+own documentation changes with it and is no source.) `Corpus.describe` says which of the sources
+differ from the text that the book's accepted numbers were made with.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
-import platform
 import re
-import sysconfig
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -34,52 +32,35 @@ _DISTRIBUTIONS = {
     "matplotlib": "matplotlib",
     "jax": "jax",
 }
-SOURCES = ("python", *_DISTRIBUTIONS)
-DEFAULT = ("python", "numpy", "sklearn")
+SOURCES = tuple(_DISTRIBUTIONS)
+DEFAULT = ("numpy", "sklearn", "matplotlib")
 
 # Version and start of the fingerprint of each source in the book's accepted build.
 REFERENCE = {
-    "python": ("3.11.7", "540d65d534ad"),
-    "numpy": ("2.4.6", "e024907eef3a"),
-    "sklearn": ("1.9.1", "732de47fea80"),
-    "scipy": ("1.17.1", "0789a5e497b5"),
+    "numpy": ("2.4.6", "6e28404493ab"),
+    "sklearn": ("1.9.1", "0c37d285aca6"),
+    "scipy": ("1.17.1", "b0a30306fcd8"),
     "matplotlib": ("3.11.2", "739aec337ed9"),
-    "jax": ("0.10.2", "8d306946277f"),
+    "jax": ("0.10.2", "d977e1c460d4"),
 }
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz.,-'()"
 
 MIN_TOKENS = 8  # shorter paragraphs are headings, signatures and one-word entries
-# Tests, vendored copies and parts that not every supported Python has.
+# Tests, vendored copies, and a part of numpy that its wheels for Python 3.11 alone contain.
 _SKIPPED = frozenset(
-    [
-        "test",
-        "tests",
-        "testing",
-        "_vendor",
-        "vendor",
-        "externals",
-        "site-packages",
-        "dist-packages",
-        "__pycache__",
-        "distutils",
-        "ensurepip",
-        "idlelib",
-        "lib2to3",
-        "encodings",
-        "turtledemo",
-        "msilib",
-        "pydoc_data",
-    ]
+    ["test", "tests", "testing", "_vendor", "vendor", "externals", "__pycache__", "distutils"]
 )
+# Written at the build, hence not the same in every wheel of one version.
+_GENERATED = frozenset(["__config__.py", "_distributor_init.py", "version.py", "_version.py"])
 
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """One module's docstrings, one language topic, or one data set's description.
+    """One module's docstrings, or one data set's description.
 
     Attributes:
-        name: such as `numpy.linalg._linalg`, `topics:assert` or `sklearn.datasets:iris`.
+        name: such as `numpy.linalg._linalg` or `sklearn.datasets:iris`.
         paragraphs: text between blank lines, white space normalized, without interpreter
             sessions; each has at least `MIN_TOKENS` tokens.
     """
@@ -90,11 +71,11 @@ class Document:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """The documents of Python or of one package; no paragraph occurs twice.
+    """The documents of one package; no paragraph occurs twice.
 
     Attributes:
         name: one of `SOURCES`.
-        version: of Python or of the package.
+        version: of the package.
         documents: ordered by kind, then by name.
         fingerprint: SHA-256 of names and text, in hexadecimal.
     """
@@ -207,7 +188,7 @@ def hold_out(
 
 
 def english(sources: Sequence[str] = DEFAULT) -> Corpus:
-    """Documentation of Python and of pinned packages as an English corpus.
+    """Documentation of pinned packages as an English corpus.
 
     Takes about a second per million bytes of source text the first time; later calls in the same
     process reuse the text.
@@ -231,16 +212,12 @@ def english(sources: Sequence[str] = DEFAULT) -> Corpus:
 
 @functools.cache
 def _read(name: str) -> Source:
-    if name == "python":
-        root, version = Path(sysconfig.get_path("stdlib")), platform.python_version()
-        found = [*_modules(root, ""), *_topics(root / "pydoc_data" / "topics.py")]
-    else:
-        version = importlib.metadata.version(_DISTRIBUTIONS[name])
-        spec = importlib.util.find_spec(name)  # of a top-level name: finds, does not import
-        assert spec is not None
-        assert spec.origin is not None
-        root = Path(spec.origin).parent
-        found = [*_modules(root, f"{name}."), *_descriptions(root, f"{name}.")]
+    version = importlib.metadata.version(_DISTRIBUTIONS[name])
+    spec = importlib.util.find_spec(name)  # of a top-level name: finds, does not import
+    assert spec is not None
+    assert spec.origin is not None
+    root = Path(spec.origin).parent
+    found = [*_modules(root, f"{name}."), *_descriptions(root, f"{name}.")]
     return _source(name, version, found)
 
 
@@ -268,7 +245,8 @@ def _modules(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
     paths = []
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = [f for f in subfolders if f.isidentifier() and f not in _SKIPPED]
-        paths += [Path(folder, file) for file in files if file.endswith(".py")]
+        texts = [f for f in files if f.endswith(".py") and f not in _GENERATED]
+        paths += [Path(folder, file) for file in texts]
     named = {prefix + ".".join(p.relative_to(root).with_suffix("").parts): p for p in paths}
     # The collector would walk the growing syntax trees over and over; they hold no cycles.
     collecting = gc.isenabled()
@@ -298,14 +276,6 @@ def _docstrings(
     for inner in node.body:
         if isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _docstrings(inner)
-
-
-def _topics(path: Path) -> Iterator[tuple[str, str]]:
-    """The language reference as `help()` shows it: one text per topic."""
-    for statement in _parse(path.read_bytes()).body:
-        if isinstance(statement, ast.Assign):
-            for topic, text in sorted(ast.literal_eval(statement.value).items()):
-                yield f"topics:{topic}", text
 
 
 def _descriptions(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
