@@ -9,8 +9,14 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
+
+# The same examples everywhere, unless HYPOTHESIS_PROFILE=explore asks for new ones.
+settings.register_profile("ci", derandomize=True)
+settings.register_profile("explore", max_examples=500, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 LEDGER = """
 from paperlab import claims

@@ -459,6 +459,8 @@ class StructuredLoss:
         negentropy: Omega on the polytope.
         mean: the regularized prediction, without the checks of `predict`.
         loss: the loss, without the checks of `value`.
+        violation: how far a point is from the polytope, by its worst constraint, where predictions
+            are found by iterations that may end early; zero where they always lie in it.
     """
 
     name: str
@@ -467,6 +469,7 @@ class StructuredLoss:
     negentropy: _Pointwise
     mean: _Pointwise
     loss: Callable[[Array, Array], Array]
+    violation: Callable[[Array], Array] | None = None
 
     def predict(self, scores: Float[ArrayLike, "*scores"]) -> Float[Array, "*scores"]:
         """The regularized prediction, the maximizer of <theta, y> - Omega(y) over the polytope.
@@ -475,6 +478,17 @@ class StructuredLoss:
             ValueError: for scores with NaN or with too few axes.
         """
         return self.mean(_scores(f"{self.name}.predict", scores, self.event_ndim))
+
+    def error(self, scores: Float[ArrayLike, "*scores"]) -> Float[Array, "*batch"]:
+        """How far the prediction is from the polytope, by its worst constraint.
+
+        Raises:
+            ValueError: for scores with NaN or with too few axes.
+        """
+        theta = _scores(f"{self.name}.error", scores, self.event_ndim)
+        if self.violation is None:
+            return jnp.zeros(theta.shape[: -self.event_ndim], theta.dtype)
+        return self.violation(self.mean(theta))
 
     def conjugate(self, scores: Float[ArrayLike, "*scores"]) -> Float[Array, "*batch"]:
         """Omega*(theta); its gradient is the prediction.
@@ -704,7 +718,7 @@ def birkhoff_loss(mu: float | int = 1.0, iterations: int = 200) -> StructuredLos
 
     Omega = sum Y log Y / mu. The prediction scales exp(mu theta) to unit marginals by Sinkhorn's
     iterations in the log domain. These converge at a rate that depends on the spread of the scores;
-    for a spread of mu theta beyond about 10, check the marginals or raise `iterations`.
+    for a spread of mu theta beyond about 10, look at `error` and raise `iterations`.
 
     Raises:
         ValueError: unless mu and iterations are positive.
@@ -735,6 +749,7 @@ def birkhoff_loss(mu: float | int = 1.0, iterations: int = 200) -> StructuredLos
         negentropy,
         sinkhorn,
         loss,
+        lambda y: jnp.maximum(jnp.abs(y.sum(-1) - 1).max(-1), jnp.abs(y.sum(-2) - 1).max(-1)),
     )
 
 

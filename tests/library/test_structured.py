@@ -215,6 +215,17 @@ def test_margin_is_where_the_loss_ends(name):
         assert positive or value == 0
 
 
+def test_every_prediction_reports_how_far_it_is_from_the_polytope():
+    theta = jnp.asarray(6 * np.random.default_rng(0).normal(size=(20, 5, 5)))
+    for iterations in (1, 2000):
+        loss = birkhoff_loss(2.0, iterations)
+        p, error = np.asarray(loss.predict(theta)), np.asarray(loss.error(theta))
+        worst = np.maximum(np.abs(p.sum(1) - 1).max(-1), np.abs(p.sum(2) - 1).max(-1))
+        np.testing.assert_allclose(error, worst, atol=1e-12)
+        assert (error > 0.01).any() == (iterations == 1)
+    assert (simplex_loss("tsallis", 1.5).error(theta) == 0).all()
+
+
 def test_birkhoff_prediction_is_pot_sinkhorn_and_a_maximum():
     rng = np.random.default_rng(3)
     theta = rng.normal(0, 1, (4, 4))

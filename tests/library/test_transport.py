@@ -10,7 +10,7 @@ import ot
 import pytest
 import scipy.optimize
 import scipy.sparse.csgraph
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from ott.geometry.geometry import Geometry
 from ott.solvers import linear
@@ -57,14 +57,50 @@ def exact(cost, a, b, mass=None):
 # --- Regularized plans ------------------------------------------------------------------------
 
 
+def off(plan, a, b):
+    rows, columns = np.asarray(plan.matrix.sum(1)), np.asarray(plan.matrix.sum(0))
+    return max(np.abs(rows - a).max(), np.abs(columns - b).max())
+
+
 @settings(max_examples=20, deadline=None)
-@given(seed=seeds, potential=potentials)
-def test_marginals_hold(seed, potential):
+@given(seed=seeds, potential=potentials, sweeps=st.sampled_from([1, 1000]))
+@example(seed=16, potential=transport.beta_potential(2), sweeps=1000)
+def test_plan_reports_its_marginals(seed, potential, sweeps):
     cost, a, b = instance(seed)
-    plan = transport.regularized(cost, a, b, 0.5, potential, sweeps=1000)
+    plan = transport.regularized(cost, a, b, 0.5, potential, sweeps=sweeps)
     assert float(plan.matrix.min()) >= 0
     np.testing.assert_allclose(plan.matrix.sum(1), a, atol=1e-12)
-    np.testing.assert_allclose(plan.matrix.sum(0), b, atol=1e-7)
+    np.testing.assert_allclose(plan.error, off(plan, a, b), atol=1e-14)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, potential=potentials)
+@example(seed=16, potential=transport.beta_potential(2))
+def test_marginals_hold_where_the_iteration_has_come_to_rest(seed, potential):
+    cost, a, b = instance(seed)
+    plan = transport.regularized(cost, a, b, 0.5, potential, sweeps=20_000, tolerance=1e-11)
+    if plan.change <= 1e-11:
+        assert max(plan.error, off(plan, a, b)) <= 1e-9
+
+
+def test_a_plan_that_is_not_there_yet_says_so():
+    cost, a, b = instance(16)
+    few, more = (
+        transport.regularized(cost, a, b, 0.5, transport.beta_potential(2), sweeps=n).error
+        for n in (1000, 4000)
+    )
+    assert few > 1e-4 > more
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_relaxed_and_partial_plans_report_their_error(seed):
+    cost, a, b = instance(seed)
+    solve = {
+        "relaxed": lambda n: transport.regularized(cost, a, 2 * b, 0.1, relax=0.5, sweeps=n),
+        "partial": lambda n: transport.partial(cost, a, 2 * b, 0.7, 0.1, sweeps=n),
+    }
+    for name, plan in solve.items():
+        assert plan(2).error > 1e-6 > 1e-10 > plan(5000).error, name
 
 
 @settings(max_examples=20, deadline=None)
@@ -73,11 +109,12 @@ def test_transposing_and_relabelling_the_problem_does_so_to_the_plan(seed, poten
     cost, a, b = instance(seed)
     rng = np.random.default_rng(seed)
     i, j = rng.permutation(M), rng.permutation(N)
-    plan = transport.regularized(cost, a, b, 0.5, potential, sweeps=1000).matrix
+    plan = transport.regularized(cost, a, b, 0.5, potential, sweeps=1000)
     relabelled = transport.regularized(cost[i][:, j], a[i], b[j], 0.5, potential, sweeps=1000)
-    np.testing.assert_allclose(relabelled.matrix, plan[i][:, j], atol=1e-9)
-    turned = transport.regularized(cost.T, b, a, 0.5, potential, sweeps=1000).matrix
-    np.testing.assert_allclose(turned.T, plan, atol=1e-6)
+    np.testing.assert_allclose(relabelled.matrix, plan.matrix[i][:, j], atol=1e-9)
+    turned = transport.regularized(cost.T, b, a, 0.5, potential, sweeps=1000)
+    assume(max(plan.error, turned.error) < 1e-9)  # before, both are on their way from two sides
+    np.testing.assert_allclose(turned.matrix.T, plan.matrix, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -238,9 +275,10 @@ def test_batches_and_gradients():
 def test_partial_plan_keeps_within_its_marginals(seed, share):
     cost, a, b = instance(seed)
     b = 2 * b
-    plan = transport.partial(cost, a, b, share, 0.1, sweeps=2000).matrix
-    assert (np.asarray(plan.sum(1)) <= a + 1e-7).all()
-    assert (np.asarray(plan.sum(0)) <= b + 1e-7).all()
+    solved = transport.partial(cost, a, b, share, 0.1, sweeps=2000)
+    plan, error = solved.matrix, float(solved.error) + 1e-14
+    assert (np.asarray(plan.sum(1)) <= a + error).all()
+    assert (np.asarray(plan.sum(0)) <= b + error).all()
     np.testing.assert_allclose(plan.sum(), share, rtol=1e-12)
 
 
