@@ -27,17 +27,24 @@ MEMORY_BUDGET = 2e9  # bytes
 NETWORK = {"urllib", "requests", "http", "socket", "httpx", "aiohttp", "ftplib", "subprocess"}
 
 
-@pytest.fixture(params=PAPERS, ids=lambda paper: paper.slug)
+# Each notebook is read once: its tests stay on one worker.
+EACH = [
+    pytest.param(paper, id=paper.slug, marks=pytest.mark.xdist_group(paper.slug))
+    for paper in PAPERS
+]
+
+
+@pytest.fixture(scope="module", params=EACH)
 def paper(request) -> catalogue.Paper:
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def notebook(paper) -> Any:
     return nbformat.read(paper.notebook(ROOT), as_version=4)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def executed(paper) -> Any:
     path = ROOT / f"build/executed/{paper.slug}.ipynb"
     assert path.exists(), "not executed yet: make book"

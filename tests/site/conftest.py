@@ -1,6 +1,5 @@
 """The built site, its catalogue, a server for it, and a browser."""
 
-import dataclasses
 import functools
 import http.server
 import os
@@ -19,44 +18,14 @@ EXECUTED = Path("build/executed").resolve()
 PHONE, DESKTOP = (375, 800), (1440, 900)
 
 
-@dataclasses.dataclass
-class Visit:
-    """What happened while a page was opened and scrolled through.
-
-    Attributes:
-        page: address below the site's root.
-        problems: console messages, script errors, and requests that failed or left the site.
-        weight: bytes of everything loaded, keyed by address.
-        facts: what a script found out on the page.
-    """
-
-    page: str
-    problems: list[str]
-    weight: dict[str, int]
-    facts: dict[str, Any]
+def list_pages() -> list[str]:
+    """Every page that was built, as an address below the site's root."""
+    return sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
 
 
-FACTS = r"""() => {
-  const text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const rawMath = [];
-  while (text.nextNode()) {
-    const inside = text.currentNode.parentElement.closest("pre, code, script, style, .katex");
-    const data = text.currentNode.data.trim();
-    if (!inside && /\\\(|\\\[|\$\$/.test(data)) rawMath.push(data);
-  }
-  const excess = document.documentElement.scrollWidth - innerWidth;
-  const wide = excess <= 0 ? [] : [...document.querySelectorAll("body *")]
-    .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
-    .filter((e) => !e.closest("pre, .katex-display"))
-    .map((e) => e.tagName + "." + e.className).slice(0, 5);
-  return {
-    rawMath, excess, wide,
-    mathErrors: [...document.querySelectorAll(".katex-error")].map((e) => e.title),
-    formulas: document.querySelectorAll(".katex").length,
-    unrendered: [...document.querySelectorAll("span.math, div.math")]
-      .filter((e) => !e.querySelector(".katex")).map((e) => e.textContent),
-  };
-}"""
+def address(paper: catalogue.Paper) -> str:
+    """A paper's page, below the site's root."""
+    return f"{paper.part}/{paper.slug}.html"
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +39,7 @@ def site() -> Path:
 @pytest.fixture(scope="session")
 def pages(site: Path) -> list[str]:
     """Every page, as an address below the site's root."""
-    return sorted(str(path.relative_to(site)) for path in site.rglob("*.html"))
+    return list_pages()
 
 
 @pytest.fixture(scope="session")
@@ -106,12 +75,16 @@ def server(site: Path) -> Iterator[str]:
         httpd.shutdown()
 
 
-@pytest.fixture(scope="session", params=["served", "from disk"])
-def root(request: pytest.FixtureRequest, site: Path) -> str:
+@pytest.fixture(scope="session")
+def roots(site: Path, server: str) -> dict[str, str]:
+    """Addresses of the site's root, over HTTP and from disk."""
+    return {"served": server, "from disk": f"{site.as_uri()}/"}
+
+
+@pytest.fixture(params=["served", "from disk"])
+def root(request: pytest.FixtureRequest, roots: dict[str, str]) -> str:
     """Address of the site's root, once over HTTP and once from disk."""
-    if request.param == "served":
-        return str(request.getfixturevalue("server"))
-    return f"{site.as_uri()}/"
+    return roots[request.param]
 
 
 @pytest.fixture(scope="session")
@@ -147,41 +120,3 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     yield open_
     for context in contexts:
         context.close()
-
-
-@pytest.fixture(scope="session")
-def visits(browser: Any, root: str, pages: list[str]) -> list[Visit]:
-    """Every page, opened at a phone's width with everything unfolded and scrolled to its end."""
-    context = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]})
-    found = [_visit(context, root, page) for page in pages]
-    context.close()
-    return found
-
-
-def _visit(context: Any, root: str, address: str) -> Visit:
-    page = context.new_page()
-    visit = Visit(address, [], {}, {})
-
-    def on_response(response: Any) -> None:
-        if response.status >= 400:
-            visit.problems.append(f"{response.status} {response.url}")
-        else:
-            visit.weight[response.url] = len(response.body())
-
-    def on_request(request: Any) -> None:
-        if not request.url.startswith((root, "data:")):
-            visit.problems.append(f"leaves the site: {request.url}")
-
-    page.on("console", lambda message: visit.problems.append(f"console: {message.text}"))
-    page.on("pageerror", lambda error: visit.problems.append(f"error: {error}"))
-    page.on("requestfailed", lambda r: visit.problems.append(f"failed: {r.url} {r.failure}"))
-    page.on("request", on_request)
-    page.on("response", on_response)
-    page.goto(root + address)
-    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
-    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
-    page.evaluate("document.fonts.ready.then(() => null)")
-    page.wait_for_function("[...document.images].every((image) => image.complete)")
-    visit.facts = page.evaluate(FACTS)
-    page.close()
-    return visit

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from conftest import address
 from PIL import Image
 
 from bookbinder.catalogue import Catalogue, Paper
@@ -17,15 +18,14 @@ from paperlab.claims import MIME_TYPE
 
 Records = dict[str, list[dict[str, Any]]]
 
+# On one worker: the parsed pages are shared.
+pytestmark = pytest.mark.xdist_group("pages")
+
 
 @pytest.fixture(scope="session")
 def soups(site: Path, pages: list[str]) -> dict[str, BeautifulSoup]:
     """Every page, parsed."""
     return {page: BeautifulSoup((site / page).read_text("utf-8"), "html.parser") for page in pages}
-
-
-def address(paper: Paper) -> str:
-    return f"{paper.part}/{paper.slug}.html"
 
 
 def targets(soup: BeautifulSoup) -> Iterator[str]:
