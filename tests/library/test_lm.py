@@ -13,6 +13,11 @@ from paperlab import lm
 
 VOCABULARY, CONTEXT, END = 7, 12, 6
 
+# Compiled as in a notebook; what is checked only outside of `jit` is tested by the bare names.
+extend = eqx.filter_jit(lm.Transformer.extend)
+log_probs = eqx.filter_jit(lm.log_probs)
+sample = eqx.filter_jit(lm.sample)
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -74,14 +79,14 @@ def test_the_model_is_causal(model):
 @pytest.mark.parametrize("cut", [1, 4, 11])
 def test_reading_in_pieces_through_the_cache_changes_nothing(model, cut):
     tokens = jnp.asarray(random_tokens(2, CONTEXT))
-    first, caches = model.extend(tokens[:cut], model.empty_caches(), 0)
-    second, _ = model.extend(tokens[cut:], caches, cut)
+    first, caches = extend(model, tokens[:cut], model.empty_caches(), 0)
+    second, _ = extend(model, tokens[cut:], caches, cut)
     np.testing.assert_allclose(jnp.concatenate([first, second]), model(tokens), atol=1e-5)
 
 
 def test_log_probs_equal_the_reference(model):
     prompts, responses = random_tokens(3, 5, 4), random_tokens(4, 5, 6)
-    found = lm.log_probs(model, jnp.asarray(prompts), jnp.asarray(responses), temperature=0.7)
+    found = log_probs(model, jnp.asarray(prompts), jnp.asarray(responses), temperature=0.7)
     for prompt, response, row in zip(prompts, responses, np.asarray(found), strict=True):
         logits = reference_logits(model, np.concatenate([prompt, response]))[3:-1] / 0.7
         expected = scipy.special.log_softmax(logits, axis=1)[np.arange(6), response]
@@ -90,14 +95,14 @@ def test_log_probs_equal_the_reference(model):
 
 def test_sampled_log_probs_are_those_of_the_uncached_model(model):
     prompts = jnp.asarray(random_tokens(5, 64, 4))
-    drawn = lm.sample(model, prompts, jax.random.key(2), new=8, end=END)
-    expected = lm.log_probs(model, prompts, drawn.tokens)
+    drawn = sample(model, prompts, jax.random.key(2), new=8, end=END)
+    expected = log_probs(model, prompts, drawn.tokens)
     np.testing.assert_allclose(drawn.log_probs[drawn.mask], expected[drawn.mask], atol=1e-5)
 
 
 def test_the_mask_ends_with_the_end_token(model):
     prompts = jnp.asarray(random_tokens(6, 256, 3))
-    drawn = lm.sample(model, prompts, jax.random.key(3), new=8, end=END)
+    drawn = sample(model, prompts, jax.random.key(3), new=8, end=END)
     for tokens, mask in zip(np.asarray(drawn.tokens), np.asarray(drawn.mask), strict=True):
         ends = np.flatnonzero(tokens == END)
         length = ends[0] + 1 if len(ends) else 8
@@ -108,7 +113,7 @@ def test_the_mask_ends_with_the_end_token(model):
 def test_samples_follow_the_models_distribution(model):
     prompt, count, temperature = random_tokens(7, 1, 5), 20_000, 0.8
     prompts = jnp.asarray(np.repeat(prompt, count, axis=0))
-    drawn = lm.sample(model, prompts, jax.random.key(4), new=1, end=END, temperature=temperature)
+    drawn = sample(model, prompts, jax.random.key(4), new=1, end=END, temperature=temperature)
     observed = np.bincount(np.asarray(drawn.tokens)[:, 0], minlength=VOCABULARY)
     expected = scipy.special.softmax(reference_logits(model, prompt[0])[-1] / temperature)
     assert scipy.stats.chisquare(observed, count * expected).pvalue > 1e-4
@@ -118,9 +123,9 @@ def test_forced_tokens_are_written_and_the_rest_is_drawn_after_them(model):
     prompts = jnp.asarray(random_tokens(11, 64, 4))
     given = jnp.asarray(random_tokens(12, 64, 3) % END)  # none of them ends the response
     forced = jnp.concatenate([given, jnp.full((64, 5), -1)], axis=1)
-    drawn = lm.sample(model, prompts, jax.random.key(6), new=8, end=END, forced=forced)
+    drawn = sample(model, prompts, jax.random.key(6), new=8, end=END, forced=forced)
     np.testing.assert_array_equal(drawn.tokens[:, :3], given)
-    expected = lm.log_probs(model, prompts, drawn.tokens)
+    expected = log_probs(model, prompts, drawn.tokens)
     np.testing.assert_allclose(drawn.log_probs[drawn.mask], expected[drawn.mask], atol=1e-5)
     assert len(np.unique(np.asarray(drawn.tokens[:, 3:]))) > 1
 
@@ -128,7 +133,7 @@ def test_forced_tokens_are_written_and_the_rest_is_drawn_after_them(model):
 def test_a_forced_end_ends_the_response(model):
     prompts = jnp.asarray(random_tokens(13, 8, 4))
     forced = jnp.full((8, 5), -1).at[:, 1].set(END).at[:, 2].set(0)
-    drawn = lm.sample(model, prompts, jax.random.key(7), new=5, end=END, forced=forced)
+    drawn = sample(model, prompts, jax.random.key(7), new=5, end=END, forced=forced)
     assert not drawn.mask[:, 2:].any() and (drawn.tokens[:, 1:] == END).all()
 
 
@@ -161,10 +166,10 @@ def test_another_part_in_place_of_attention_is_sampled_through_its_own_cache(mod
         lambda m: [b.attention for b in m.blocks], model, [RunningMean(CONTEXT)] * 2
     )
     prompts = jnp.asarray(random_tokens(15, 16, 3))
-    drawn = lm.sample(swapped, prompts, jax.random.key(8), new=8, end=END)
-    expected = lm.log_probs(swapped, prompts, drawn.tokens)
+    drawn = sample(swapped, prompts, jax.random.key(8), new=8, end=END)
+    expected = log_probs(swapped, prompts, drawn.tokens)
     np.testing.assert_allclose(drawn.log_probs[drawn.mask], expected[drawn.mask], atol=1e-5)
-    assert jnp.abs(expected - lm.log_probs(model, prompts, drawn.tokens)).max() > 1e-2
+    assert jnp.abs(expected - log_probs(model, prompts, drawn.tokens)).max() > 1e-2
 
 
 def test_training_descends_to_the_entropy_of_its_data(model):
