@@ -14,9 +14,9 @@ SNAKEMAKE = mkdir -p build && flock --nonblock --conflict-exit-code 75 build/.lo
 	snakemake --logger paperlab --rerun-triggers params input --rerun-incomplete --nolock \
 	--keep-going --cores all
 
-# Tests run on all cores. Those that share what is costly stay together: the tests of one module of
-# the library what is compiled, those of one page its visit in the browser.
-PARALLEL = --numprocesses auto --dist
+# Tests run on all cores: each takes a stretch of them, so that neighbours share what is costly (a
+# compiled function, a page in the browser), and whoever is done takes over from the others.
+PARALLEL = --numprocesses auto --dist worksteal
 
 # Debian packages, where we may install them.
 APT = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -34,7 +34,7 @@ book: $(VENV)/.book ## Execute every notebook that changed and build the site in
 	@echo "The book is at file://$(CURDIR)/build/site/index.html"
 
 test: lint unit book chromium ## Run every check: lint, types, unit tests, notebooks, site, browser
-	pytest $(PARALLEL) loadgroup tests/notebooks tests/site
+	pytest $(PARALLEL) tests/notebooks tests/site
 
 lint: $(VENV)/.test
 	ruff check .
@@ -42,7 +42,7 @@ lint: $(VENV)/.test
 	mypy
 
 unit: $(VENV)/.test
-	pytest $(PARALLEL) loadfile tests/library tests/build
+	pytest $(PARALLEL) tests/library tests/build
 
 paper: $(VENV)/.book ## Execute one notebook, P=<slug>, show its claims, rebuild; SEED=<n> tries other draws
 	@test -n "$(P)" || { echo "Which paper? make paper P=<slug>" >&2; exit 2; }

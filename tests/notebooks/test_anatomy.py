@@ -27,14 +27,8 @@ MEMORY_BUDGET = 2e9  # bytes
 NETWORK = {"urllib", "requests", "http", "socket", "httpx", "aiohttp", "ftplib", "subprocess"}
 
 
-# Each notebook is read once: its tests stay on one worker.
-EACH = [
-    pytest.param(paper, id=paper.slug, marks=pytest.mark.xdist_group(paper.slug))
-    for paper in PAPERS
-]
-
-
-@pytest.fixture(scope="module", params=EACH)
+# Each notebook is read once for all its tests.
+@pytest.fixture(scope="module", params=PAPERS, ids=lambda paper: paper.slug)
 def paper(request) -> catalogue.Paper:
     return request.param
 

