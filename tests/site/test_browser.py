@@ -113,12 +113,12 @@ def test_gallery_filters(root: str, open_page: Open, papers: list[Paper], record
 
 
 def test_figures_with_choices_work_by_keyboard_on_a_phone(
-    root: str, open_page: Open, pages: list[str]
+    server: str, open_page: Open, pages: list[str]
 ) -> None:
     """On the part's page: every combination shows its own sentence and drawing, without scripts."""
     found = 0
     for name in (page for page in pages if page.endswith("/index.html")):
-        page = open_page(root + name, size=PHONE)
+        page = open_page(server + name, size=PHONE)
         for k in range(page.locator("figure.explorer").count()):
             figure = page.locator("figure.explorer").nth(k)
             assert figure.locator("script").count() == 0
@@ -157,8 +157,8 @@ def test_tags_of_a_paper_lead_to_the_filtered_gallery(
     assert [card.removeprefix(root) for card in cards] == expected
 
 
-def test_scoreboard_sorts_and_filters(root: str, open_page: Open) -> None:
-    page = open_page(root + "scoreboard.html")
+def test_scoreboard_sorts_and_filters(server: str, open_page: Open) -> None:
+    page = open_page(server + "scoreboard.html")
     for table in ("claims-table", "notebooks-table", "planned-table"):
         rows = page.locator(f"#{table} tbody tr")
         heads = page.locator(f"#{table} thead th")
