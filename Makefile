@@ -22,7 +22,7 @@ PARALLEL = --numprocesses auto --dist worksteal
 APT = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
-.PHONY: help book test paper new serve lab bench execute accept lock clean lint unit chromium
+.PHONY: help book test check times paper new serve lab bench execute accept lock clean lint unit chromium
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -55,6 +55,16 @@ else
 	$(MAKE) --no-print-directory book
 endif
 
+check: $(VENV)/.test ## Check one paper in seconds without running it, P=<slug>: lint, entry, sections, budget, loose ends
+	@test -n "$(P)" || { echo "Which paper? make check P=<slug>" >&2; exit 2; }
+	ruff check notebooks/*/$(P).ipynb
+	ruff format --check notebooks/*/$(P).ipynb
+	python -m bookbinder.check $(P)
+	pytest -q tests/notebooks/test_anatomy.py -k "$(P) and not executed"
+
+times: $(VENV)/.book ## Time, memory, words and lines of every paper, against the budget
+	@python -m bookbinder.times
+
 new: $(VENV)/.book ## Start a notebook, P=<slug>: skeleton with all sections, claims to fill in
 	python -m bookbinder.scaffold $(P)
 
@@ -71,10 +81,10 @@ bench: $(VENV)/.test ## Compare the speed of the library with its peers
 execute: $(VENV)/.book ## Execute notebooks only; SHARD=<i> SHARDS=<n> takes every n-th from the i-th
 	$(SNAKEMAKE) execute_shard --config shard=$(or $(SHARD),0) shards=$(or $(SHARDS),1)
 
-accept: $(VENV)/.book ## Accept the verdicts just measured as the record, book/claims.json
-	$(SNAKEMAKE) execute_shard
-	python -m bookbinder.record --accept
-	git --no-pager diff --stat -- book/claims.json
+accept: $(VENV)/.book ## Accept over ten sealed draws: P=<slug>, or all papers whose record is out of date
+	@python -m bookbinder.accept plan $(P)
+	@$(SNAKEMAKE) accept --config papers="$(or $(P),all)"
+	@git --no-pager diff --stat -- book/record
 
 lock: $(VENV)/.test ## Pin the newest dependencies, one version for all supported Pythons
 	pip install --quiet uv

@@ -2,9 +2,10 @@
 # the digest of all it depends on, and the Makefile passes `--rerun-triggers params input`.
 from pathlib import Path
 
-from bookbinder import catalogue, execute
+from bookbinder import accept, catalogue, execute
 
-PAPERS = catalogue.load().written()
+BOOK = catalogue.load()
+PAPERS = BOOK.written()
 EXECUTED = [f"build/executed/{paper.slug}.ipynb" for paper in PAPERS]
 DIGESTS = {paper.slug: execute.fingerprint(paper) for paper in PAPERS}
 PAGES = ["requirements-book.txt"] + sorted(
@@ -39,26 +40,51 @@ rule execute:
         "python -m bookbinder.execute {wildcards.slug} > {log} 2>&1"
 
 
-# The verdicts against the accepted record.
+# Records of the papers named, or of all that are out of date.
+rule accept:
+    input:
+        lambda wildcards: [
+            f"build/accepted/{paper.slug}.stamp"
+            for paper in accept.outdated(config["papers"].replace("all", "").split())
+        ],
+
+
+# One sealed draw; the run with SEED 0 comes first and leaves its compiled programs.
+rule draw:
+    input:
+        ancient("build/executed/{slug}.ipynb"),
+    output:
+        "build/draws/{slug}/{seed}.json",
+    params:
+        digest=lambda wildcards: DIGESTS[wildcards.slug],
+    log:
+        "build/logs/{slug}-{seed}.log",
+    threads: 1
+    shell:
+        "python -m bookbinder.accept draw {wildcards.slug} {wildcards.seed} {output} > {log} 2>&1"
+
+
 rule record:
     input:
-        EXECUTED,
+        "build/executed/{slug}.ipynb",
+        lambda wildcards: [
+            f"build/draws/{wildcards.slug}/{seed}.json"
+            for seed in accept.seeds_of(BOOK[wildcards.slug])
+        ],
     output:
-        touch("build/record.stamp"),
+        touch("build/accepted/{slug}.stamp"),
     params:
-        digest=execute.digest_of(["book/claims.json", "src/bookbinder/record.py"]),
-        executed=DIGESTS,
+        digest=lambda wildcards: DIGESTS[wildcards.slug],
     log:
-        "build/logs/record.log",
+        "build/logs/{slug}-record.log",
     shell:
-        "python -m bookbinder.record > {log} 2>&1"
+        "python -m bookbinder.accept write {wildcards.slug} > {log} 2>&1"
 
 
 # The pages, published in one step when they are complete.
 rule site:
     input:
         EXECUTED,
-        "build/record.stamp",
     output:
         touch("build/site.stamp"),
     params:

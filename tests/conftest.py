@@ -1,10 +1,12 @@
 """A small book of its own for tests of the build: fast notebooks, the real tools."""
 
+import datetime
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -21,8 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 LEDGER = """
 from paperlab import claims
 ledger = claims.Ledger("{slug}")
-check = claims.Check("one", claims.exact(1.0), claims.greater_than(0), {{"zero": claims.exact(0)}})
-ledger.record("C1", check)
+ledger.record("C1", claims.Check("one", claims.exact(1.0), {{"zero": claims.exact(0)}}))
 ledger.report()
 """
 
@@ -43,18 +44,24 @@ class SmallBook:
 
     def write(self, **notebooks: list[str]) -> None:
         """Writes notebooks of the given code cells, and a catalogue that lists them."""
-        entries = []
+        check = {"name": "one", "rule": {"above": 0}, "bar": "theory", "controls": {"zero": "near"}}
+        claim = {"id": "C1", "whose": "paper", "statement": "One is positive.", "paper": None}
+        claim |= {"where": "here", "checks": [check]}
         for slug in notebooks:
-            entry = {"slug": slug, "title": slug, "authors": ["A. Author"], "arxiv": None}
-            entry |= {"published": "2024-01-01", "venue": "none", "code": None, "part": "part"}
-            entry |= {"scope": "exact", "tags": ["tag"], "prerequisites": []}
-            claim = {"id": "C1", "statement": "One is positive.", "paper": None, "where": "here"}
-            entries.append(entry | {"claims": [claim]})
-        parts = [{"slug": "part", "title": "Part", "summary": "A part."}]
-        text = yaml.safe_dump({"parts": parts, "papers": entries}, sort_keys=False)
-        (self.root / "book/papers.yml").write_text(text.replace("'2024-01-01'", "2024-01-01"))
+            entry = {"title": slug, "authors": ["A. Author"], "arxiv": None, "code": None}
+            entry |= {"published": datetime.date(2024, 1, 1), "venue": "none", "scope": "exact"}
+            entry |= {"tags": ["tag"], "read": "all", "finding": "One.", "claims": [claim]}
+            self.write_entry(slug, entry)
+        parts = [{"slug": "part", "title": "Part", "summary": "A part.", "papers": [*notebooks]}]
+        (self.root / "book/parts.yml").write_text(yaml.safe_dump(parts, sort_keys=False))
         for slug, cells in notebooks.items():
             self.write_notebook(slug, cells)
+
+    def write_entry(self, slug: str, entry: dict[str, Any]) -> None:
+        """Writes one paper's entry."""
+        path = self.root / f"book/papers/{slug}.yml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(entry, sort_keys=False))
 
     def write_notebook(self, slug: str, cells: list[str]) -> Path:
         """Writes one notebook that ends in a ledger."""
@@ -103,3 +110,11 @@ class SmallBook:
 @pytest.fixture
 def small_book(tmp_path: Path) -> SmallBook:
     return SmallBook(tmp_path)
+
+
+@pytest.fixture
+def catalogue_copy(tmp_path: Path) -> Path:
+    """A folder with the catalogue's files in their places."""
+    shutil.copytree(ROOT / "book/papers", tmp_path / "book/papers")
+    shutil.copy(ROOT / "book/parts.yml", tmp_path / "book/parts.yml")
+    return tmp_path

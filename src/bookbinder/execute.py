@@ -28,12 +28,15 @@ from bookbinder import catalogue
 
 BUILD = Path("build")
 LIBRARY = Path("src/paperlab")
+# Otherwise XLA's own settings, so that a reader's kernel gives the page's digits: lower levels of
+# optimization save less than a tenth of the CPU time, and the longest notebooks run for longer.
+# XLA reads up to the first word without a dash, and silently ignores what stands behind it.
+XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"
 LIMIT = 300  # seconds; a notebook's budget is 45 on the reference core
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 # Each kernel computes on one thread: two notebooks fill two cores, and sums keep their order.
 SINGLE_THREAD = {
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "NPROC": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -53,12 +56,21 @@ def fingerprint(paper: catalogue.Paper, root: Path = Path()) -> str:
     """Digest of all that an execution depends on.
 
     These are the notebook, the library modules it imports directly or through another, the
-    pinned requirements, the paper's claims in the catalogue, and Python's version.
+    pinned requirements, the paper's claims in the catalogue, Python's version, and what the
+    environment says about numerics.
     """
     notebook = paper.notebook(root)
     files = (notebook, *library_modules(notebook, root), root / "requirements.txt")
     claims = [claim.model_dump() for claim in paper.claims]
-    return digest_of(files, [claims, sys.version_info[:2]])
+    return digest_of(files, [claims, list(paper.waived), sys.version_info[:2], settings()])
+
+
+def settings() -> dict[str, str]:
+    """What of a kernel's environment changes numbers: ours, then what the reader has set."""
+    return {
+        "XLA_FLAGS": f"{XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip(),
+        "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE", ""),
+    }
 
 
 def digest_of(files: Iterable[Path | str], values: Any = None) -> str:
@@ -77,11 +89,19 @@ def library_modules(notebook: Path, root: Path = Path()) -> list[Path]:
     found = {root / LIBRARY / "__init__.py"}
     while waiting:
         for name in _imported(waiting.pop()):
-            path = root / LIBRARY / f"{name}.py"
-            if path.exists() and path not in found:
-                found.add(path)
-                waiting.append(ast.parse(path.read_text("utf-8")))
+            for path in _files_of(root / LIBRARY / name):
+                if path not in found:
+                    found.add(path)
+                    waiting.append(ast.parse(path.read_text("utf-8")))
     return sorted(found)
+
+
+def _files_of(module: Path) -> list[Path]:
+    """Source files of a module, which may be a package."""
+    if module.is_dir():
+        return sorted(module.rglob("*.py"))
+    file = module.with_suffix(".py")
+    return [file] if file.exists() else []
 
 
 def _parse(source: str) -> ast.Module:
@@ -132,6 +152,8 @@ def execute(source: Path, target: Path, seed: int | None = None, limit: float = 
         raise NotebookFailure(_explain(source.stem, notebook, state, output))
     notebook.metadata["paperlab"] = {
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(state["cpu_seconds"], 1),
+        "compile_seconds": round(state["compile_seconds"], 1),
         "peak_bytes": state["peak_bytes"],
         "python": platform.python_version(),
     }
@@ -153,12 +175,15 @@ def _run_nbmake(copy: Path, watch: Path, limit: float) -> str | None:
     profile.mkdir(parents=True, exist_ok=True)
     config = "c.InteractiveShellApp.extensions = ['bookbinder.kernel_watch']\n"
     (profile / "ipython_kernel_config.py").write_text(config)
-    environment = os.environ | SINGLE_THREAD
+    environment = os.environ | SINGLE_THREAD | {k: v for k, v in settings().items() if v}
     environment |= {
         "IPYTHONDIR": str(BUILD.resolve() / "ipython"),
         "PAPERLAB_KERNEL_WATCH": str(watch.resolve()),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "JAX_COMPILATION_CACHE_DIR": str(BUILD.resolve() / "jax-cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # draws reuse the small programs, too
+        # An entry that another kernel is still writing is compiled anew, without a word.
+        "PYTHONWARNINGS": "ignore:Error reading persistent compilation cache",
     }
     command = [sys.executable, "-m", "pytest", "-p", "nbmake.pytest_plugin", "--nbmake"]
     command += ["--overwrite", f"--nbmake-timeout={int(limit)}", "-q", "-o", "addopts="]

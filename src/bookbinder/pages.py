@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from bookbinder.accept import DRAWS
 from bookbinder.catalogue import Catalogue, Paper, Part
+from bookbinder.record import coverage, otherwise
 from paperlab.claims import Estimate, Verdict, text_to_html
 
 SCOPES = {
@@ -28,23 +30,34 @@ class Run:
     Attributes:
         paper: its entry in the catalogue.
         title: the notebook's own heading.
-        record: the ledger's claims, with verdicts and checks.
+        measured: the claims that this build's own run recorded.
+        accepted: the paper's record over sealed draws, if there is one.
+        older: whether the library has changed since the record was accepted.
         seconds: running time.
         peak_bytes: peak memory of the kernel.
+        reading_minutes: what the words and the code in view take.
         python: version of Python that ran it.
     """
 
     paper: Paper
     title: str
-    record: Sequence[Mapping[str, Any]]
+    measured: Sequence[Mapping[str, Any]]
+    accepted: Mapping[str, Any] | None
+    older: bool
     seconds: float
     peak_bytes: int
+    reading_minutes: int
     python: str
 
     @property
     def page(self) -> str:
         """Address of the page below the site's root, without suffix."""
         return f"{self.paper.part}/{self.paper.slug}"
+
+    @property
+    def record(self) -> Sequence[Mapping[str, Any]]:
+        """The book's claims: over sealed draws, or this run's where none were accepted yet."""
+        return self.measured if self.accepted is None else self.accepted["claims"]
 
     @property
     def counts(self) -> Counter[str]:
@@ -137,9 +150,10 @@ def paper_header(run: Run, launch: Sequence[tuple[str, str]] = ()) -> str:
     )
     strip = "".join(
         f'<li><a href="#{claim_anchor(claim)}"><b>{claim["id"]}</b> {badge(claim["verdict"])}'
-        "</a></li>"
+        f"{_agreement(claim)}</a></li>"
         for claim in run.record
     )
+    read = f"<div><dt>Read</dt><dd>{escape(paper.read)}</dd></div>" if paper.read else ""
     needs = (
         f"<div><dt>Helps to know</dt><dd>{escape('; '.join(paper.prerequisites))}</dd></div>"
         if paper.prerequisites
@@ -149,17 +163,48 @@ def paper_header(run: Run, launch: Sequence[tuple[str, str]] = ()) -> str:
     date = f'<time datetime="{paper.published}">{date_text(paper.published)}</time>'
     scope = f'<a class="scope" href="{root}how-to-read.html#scopes">{paper.scope}</a>'
     costs = f"{duration(run.seconds)} on one core, {memory(run.peak_bytes)} of memory at most"
+    finding = (
+        f'<p class="finding"><b>What running it showed.</b> {text_to_html(paper.finding)}</p>'
+        if paper.finding
+        else ""
+    )
     return f"""<div class="paper-header">
 {title}<p class="authors">{_authors(paper)}</p>
 <p class="venue">{escape(paper.venue)} · first posted {date}</p>
+{finding}
 <ul class="links">{"".join(f"<li>{link}</li>" for link in links)}</ul>
 <dl class="facts">
 <div><dt>Scope</dt><dd>{scope} {SCOPES[paper.scope]}</dd></div>
+<div><dt>Reads in</dt><dd>{run.reading_minutes} min, code in view included</dd></div>
 <div><dt>Runs in</dt><dd>{costs}</dd></div>
-{needs}</dl>
+{read}{needs}<div><dt>Evidence</dt><dd>{evidence(run)}</dd></div>
+</dl>
 <nav class="verdicts" aria-label="Verdicts on the paper’s claims"><ol>{strip}</ol></nav>
 <ul class="tags" aria-label="Tags">{tags}</ul>
 </div>"""
+
+
+def _agreement(claim: Mapping[str, Any]) -> str:
+    """How many of the sealed draws alone say the same."""
+    if "agreement" not in claim or claim["verdict"] == Verdict.OUT_OF_REACH:
+        return ""
+    count = claim["agreement"]
+    told = f"{count} of {DRAWS} draws alone say the same"
+    return f' <small title="{told}" aria-label="{told}" role="img">{count}/{DRAWS}</small>'
+
+
+def evidence(run: Run) -> str:
+    """What the verdicts rest on, and where this build's own run reads otherwise."""
+    if run.accepted is None:
+        return "One run; not accepted over sealed draws yet."
+    times = len(run.accepted["acceptances"])
+    told = f"{DRAWS} sealed draws, pooled; accepted {'once' if times == 1 else f'{times} times'}."
+    if run.older:
+        told += " The library has changed since (older code)."
+    if differing := otherwise(run.accepted, run.measured):
+        list_ = ", ".join(f"{claim} {now}" for claim, _, now in differing)
+        told += f" This build’s own run, one draw, reads otherwise: {list_}."
+    return told
 
 
 def claim_anchor(claim: Mapping[str, Any]) -> str:
@@ -222,6 +267,38 @@ def summary_strip(runs: Sequence[Run], planned: int) -> str:
         f'<section class="strip" aria-label="The scoreboard in short"><ul>{cells}</ul>'
         f'<p>{more}<a href="scoreboard.html#claims">Every claim is on the scoreboard.</a></p>'
         "</section>"
+    )
+
+
+def findings(catalogue: Catalogue, runs: Sequence[Run]) -> str:
+    """What running each paper showed, part by part, with its picture."""
+    sections = []
+    for part in catalogue.parts:
+        items = "".join(_finding(run) for run in runs if run.paper.part == part.slug)
+        if items:
+            title = f'<h2><a href="{part.slug}/index.html">{escape(part.title)}</a></h2>'
+            sections.append(f'<section>{title}<ul class="findings">{items}</ul></section>')
+    return "".join(sections)
+
+
+def first_findings(catalogue: Catalogue, runs: Sequence[Run]) -> str:
+    """One finding of each part, its first paper's, for the landing page."""
+    firsts = (
+        next((run for run in runs if run.paper.part == part.slug), None) for part in catalogue.parts
+    )
+    items = "".join(_finding(run) for run in firsts if run)
+    return (
+        f'<ul class="findings">{items}</ul>'
+        '<p><a href="findings.html">What running each of them showed</a></p>'
+    )
+
+
+def _finding(run: Run) -> str:
+    return (
+        f'<li><img src="_static/thumbnails/{run.paper.slug}.webp" alt="" width="480" height="270" '
+        f'loading="lazy" decoding="async"><div><p>{text_to_html(run.paper.finding or "")}</p>'
+        f'<p class="foot"><a href="{run.page}.html">{escape(run.title)}</a> {tally(run.counts)}'
+        "</p></div></li>"
     )
 
 
@@ -346,7 +423,7 @@ def _row(columns: Sequence[str], cells: Sequence[tuple[str, str | float]]) -> st
 
 def claims_table(runs: Sequence[Run]) -> str:
     """Every claim of every paper with what was measured first."""
-    columns = ("Claim", "Paper", "In the paper", "Measured here", "Verdict")
+    columns = ("Claim", "Paper", "In the paper", "Measured here", "Draws", "Verdict")
     order = {str(verdict): n for n, verdict in enumerate(Verdict)}
     rows = [
         _row(
@@ -360,6 +437,7 @@ def claims_table(runs: Sequence[Run]) -> str:
                 (f'<a href="{run.page}.html">{escape(run.title)}</a>', run.title.lower()),
                 (text_to_html(claim["paper"] or "–"), claim["paper"] or ""),
                 (_measured(claim), _first_value(claim)),
+                (str(claim.get("agreement", "–")), claim.get("agreement", "")),
                 (badge(claim["verdict"]), order[claim["verdict"]]),
             ),
         )
@@ -368,10 +446,11 @@ def claims_table(runs: Sequence[Run]) -> str:
     ]
     return _table(
         "claims",
-        "Every claim, the first of its measurements, and the verdict of the weakest of them",
+        "Every claim, the first of its measurements, how many of ten draws alone agree with the "
+        "verdict, and the verdict of the weakest measurement",
         columns,
         rows,
-        ("Measured here", "Verdict"),
+        ("Measured here", "Draws", "Verdict"),
     )
 
 
@@ -389,8 +468,56 @@ def _measured(claim: Mapping[str, Any]) -> str:
     check, *more = claim["checks"]
     tail = f" <small>and {len(more)} more</small>" if more else ""
     return (
-        f"{text_to_html(check['measured'])}: <b>{Estimate(**check['estimate'])}</b>, "
+        f"{text_to_html(check['name'])}: <b>{Estimate.from_json(check['estimate'])}</b>, "
         f"rule {escape(check['rule'])}{tail}"
+    )
+
+
+def audit(runs: Sequence[Run]) -> str:
+    """Kinds of evidence, agreement and coverage of the whole book, told apart."""
+    records = [run.accepted for run in runs if run.accepted is not None]
+    checks = [check for run in runs for claim in run.record for check in claim["checks"]]
+    kinds = Counter(check["kind"] for check in checks)
+    rows = []
+    for kind in ("measured", "computed", "bound"):
+        counts = Counter(check["verdict"] for check in checks if check["kind"] == kind)
+        told = ", ".join(f"{counts[v]} {v}" for v in Verdict if counts[v])
+        rows.append(f"<li><b>{kinds[kind]} {kind}</b>: {told}</li>")
+    for name, text in (("paper", "Claims of the papers"), ("ours", "Questions of ours")):
+        counts = Counter(c["verdict"] for run in runs for c in run.record if c["whose"] == name)
+        told = ", ".join(f"{counts[v]} {v}" for v in Verdict if counts[v])
+        rows.append(f"<li><b>{text}</b>: {told}</li>")
+    claims = [c for r in records for c in r["claims"] if c["verdict"] != Verdict.OUT_OF_REACH]
+    if claims:
+        steady = sum(claim["agreement"] >= DRAWS - 1 for claim in claims)
+        share = f"{steady} of {len(claims)} claims ({steady / len(claims):.0%})"
+        rows.append(f"<li><b>Agreement</b>: on {share} nine or ten draws alone agree</li>")
+        inside, total, shared = coverage(records)
+        share = f"{inside} of {total} draws ({inside / max(1, total):.0%})"
+        rows.append(
+            f"<li><b>Coverage</b>: {share} hold the mean of the other nine in their own interval; "
+            f"sound 95% intervals give a little less than 95%. In {shared} checks the draws share "
+            "data that no seed changes; there the pooled interval is as wide as that asks for</li>"
+        )
+    return f'<ul class="audit">{"".join(rows)}</ul>'
+
+
+def waivers_table(runs: Sequence[Run]) -> str:
+    """What the pages of the first edition are excused from; the list only shrinks."""
+    columns = ("Paper", "Excused from")
+    rows = [
+        _row(
+            columns,
+            (
+                (f'<a href="{run.page}.html">{escape(run.title)}</a>', run.title.lower()),
+                (escape(", ".join(run.paper.waived)), len(run.paper.waived)),
+            ),
+        )
+        for run in runs
+        if run.paper.waived
+    ]
+    return _table(
+        "waivers", "Pages that await their second edition", columns, rows, style="stacked compact"
     )
 
 
@@ -462,7 +589,7 @@ def table_of_contents(parts: Sequence[tuple[Part, Sequence[Run]]], api: Sequence
     lines += ["- caption: The book", "  chapters:"]
     lines += [
         f"  - file: {page}"
-        for page in ("how-to-read", "scoreboard", "learning-paths", "add-a-paper")
+        for page in ("findings", "how-to-read", "scoreboard", "learning-paths", "add-a-paper")
     ]
     lines += ["- caption: Reference", "  chapters:"]
     lines += ["  - file: glossary", "  - file: bibliography"]

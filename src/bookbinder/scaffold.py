@@ -48,7 +48,10 @@ The paper's figure recreated, and one that a teacher would want.
 ## Claims
 ---code
 ledger = claims.Ledger("{slug}")
-ledger.record("C1", ...)
+ledger.record(
+    "C1",
+    claims.against("what is measured, in words", ours, rival, {{"one thing changed": changed}}),
+)
 ledger.report()
 ---
 ## What this does not show
@@ -73,11 +76,20 @@ assert False, "the solution, executed like everything else"
 ````
 """
 
-CLAIM = """claims:
-      - id: C1
-        statement: The first claim, in our words.
-        paper: null
-        where: Theorem 1
+CLAIMS = """\
+read: abstract  # full text, parts, abstract, code: what of the paper you had
+finding: What running it showed.
+claims:
+  - id: C1
+    whose: paper
+    statement: The first claim, in our words.
+    paper: null
+    where: Theorem 1
+    checks:
+      - name: what is measured, in words
+        rule: {above: 0}
+        bar: theory
+        controls: {the method with one thing changed: near}
 """
 
 
@@ -87,11 +99,13 @@ def scaffold(slug: str, root: Path = Path()) -> Path:
     Raises:
         ValueError: if the catalogue has no such paper, or its notebook exists.
     """
-    path = root / catalogue.PATH
+    path = root / catalogue.PAPERS / f"{slug}.yml"
     try:
-        paper = catalogue.load(path)[slug]
+        paper = catalogue.load(root)[slug]
     except KeyError:
-        raise ValueError(f"{slug}: not in {catalogue.PATH}; add its entry first") from None
+        raise ValueError(
+            f"{slug}: no entry {path}; write it, and list it in {catalogue.PARTS}"
+        ) from None
     target = paper.notebook(root)
     if target.exists():
         raise ValueError(f"{target} exists already")
@@ -104,9 +118,9 @@ def scaffold(slug: str, root: Path = Path()) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     if not paper.claims:
-        entry = rf"(- slug: {re.escape(slug)}\n(?:    .*\n)*?    )claims: \[\]\n"
-        text = path.read_text("utf-8")
-        path.write_text(re.sub(entry, lambda m: m[1] + CLAIM, text), "utf-8")
+        path.write_text(
+            path.read_text("utf-8").replace("claims: []\n", "").rstrip() + "\n" + CLAIMS
+        )
     return target
 
 
@@ -128,9 +142,7 @@ def main() -> None:
         target = scaffold(parser.parse_args().slug)
     except ValueError as error:
         sys.exit(str(error))
-    print(
-        f"Wrote {target} and a first claim in {catalogue.PATH}; CONTRIBUTING.md says what follows."
-    )
+    print(f"Wrote {target} and a first claim in its entry; CONTRIBUTING.md says what follows.")
 
 
 if __name__ == "__main__":

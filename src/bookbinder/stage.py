@@ -21,9 +21,11 @@ import nbformat
 import yaml
 from PIL import Image
 
-from bookbinder import catalogue, concept_map, pages, record
+from bookbinder import catalogue, concept_map, pages, record, times
 from bookbinder.catalogue import Catalogue, CatalogueError, Paper
 from bookbinder.pages import Run
+from paperlab.claims import MIME_TYPE
+from paperlab.claims.display import table
 
 BOOK = Path("book")
 LIBRARY = Path("src/paperlab")
@@ -52,12 +54,12 @@ def stage(
         StageError: if an executed notebook is missing or lacks what its page needs.
         CatalogueError: if the catalogue is invalid.
     """
-    everything = catalogue.load(root / catalogue.PATH)
+    everything = catalogue.load(root)
     notebooks, runs = {}, []
     for paper in everything.written(root):
         notebook = _read(executed / f"{paper.slug}.ipynb")
         notebooks[paper.slug] = notebook
-        runs.append(_run(paper, notebook, executed))
+        runs.append(_run(paper, notebook, executed, root))
     files = _static_files(root / BOOK)
     files |= _generated_files(everything, runs, notebooks, root)
     config = yaml.safe_load((root / BOOK / "_config.yml").read_text("utf-8"))
@@ -76,7 +78,7 @@ def _read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
-def _run(paper: Paper, notebook: Any, executed: Path) -> Run:
+def _run(paper: Paper, notebook: Any, executed: Path, root: Path) -> Run:
     first = notebook.cells[0]
     heading = re.fullmatch(r"# (.+)", first.source.strip())
     if first.cell_type != "markdown" or not heading:
@@ -88,8 +90,11 @@ def _run(paper: Paper, notebook: Any, executed: Path) -> Run:
             paper,
             heading[1].strip(),
             claims,
+            record.read(paper.slug, root),
+            record.is_of_older_library(paper, root),
             measured["seconds"],
             measured["peak_bytes"],
+            times.reading_minutes(notebook),
             measured["python"],
         )
     except KeyError as error:
@@ -110,7 +115,8 @@ def _static_files(book: Path) -> Files:
         for path in sorted(book.rglob("*"))
         if path.is_file()
         and path.suffix != ".md"
-        and path.name not in ("papers.yml", "claims.json")
+        and path.name != "parts.yml"
+        and path.parent.name not in ("papers", "record")
         and "__pycache__" not in path.parts
     }
 
@@ -125,6 +131,10 @@ def _generated_files(
         "summary": lambda: pages.summary_strip(runs, planned),
         "gallery": lambda: pages.gallery(everything, runs),
         "claims": lambda: pages.claims_table(runs),
+        "findings": lambda: pages.findings(everything, runs),
+        "first-findings": lambda: pages.first_findings(everything, runs),
+        "audit": lambda: pages.audit(runs),
+        "waivers": lambda: pages.waivers_table(runs),
         "notebooks": lambda: pages.notebooks_table(everything, runs),
         "planned": lambda: pages.planned_table(everything, runs),
     }
@@ -149,11 +159,7 @@ def _generated_files(
                 ]
         sections += ["## Reading order", pages.raw(pages.reading_order(own)), ""]
         files[f"{part.slug}/index.md"] = "\n\n".join(sections).encode()
-    modules = {
-        path.stem: _first_line(path)
-        for path in sorted((root / LIBRARY).glob("*.py"))
-        if not path.stem.startswith("_")
-    }
+    modules = _modules(root / LIBRARY)
     for module in modules:
         files[f"api/{module}.md"] = pages.api_page(module).encode()
     api = {"modules": lambda: pages.modules(modules)}
@@ -169,11 +175,18 @@ def _generated_files(
     lines |= {f"{part.slug}/index": part.summary for part in everything.parts}
     lines |= {run.page: pages.origin(run.paper) for run in runs}
     files["_static/summaries.js"] = pages.summaries(lines).encode()
-    record_of_all = {run.paper.slug: run.record for run in runs}
+    record_of_all = {run.paper.slug: run.accepted or {"claims": run.measured} for run in runs}
     files["_downloads/claims.json"] = (
         json.dumps(record_of_all, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     ).encode()
     return files
+
+
+def _modules(library: Path) -> dict[str, str]:
+    """The library's modules and packages by name, each with the first line of its docstring."""
+    found = {path.stem: path for path in library.glob("*.py") if not path.stem.startswith("_")}
+    found |= {path.parent.name: path for path in library.glob("*/__init__.py")}
+    return {name: _first_line(found[name]) for name in sorted(found)}
 
 
 def _part_figures(notebook: Any) -> list[str]:
@@ -221,6 +234,7 @@ def _paper_files(run: Run, notebook: Any, config: Mapping[str, Any]) -> Files:
     page = copy.deepcopy(notebook)
     text = f"{pages.search_keywords(run.paper)}\n\n{pages.raw(header)}"
     page.cells.insert(1, nbformat.v4.new_markdown_cell(text, id="paper-header"))
+    _show_draws(page, run)
     page.metadata.pop("paperlab")  # on the page already; a new timing must not look like news
     for cell in page.cells:
         cell.metadata.pop("execution", None)
@@ -234,6 +248,15 @@ def _paper_files(run: Run, notebook: Any, config: Mapping[str, Any]) -> Files:
     }
 
 
+def _show_draws(page: Any, run: Run) -> None:
+    """Shows the ledger with the book's verdicts and draws beside this run."""
+    accepted = run.accepted["claims"] if run.accepted else ()
+    for cell in page.cells:
+        for output in cell.get("outputs", []):
+            if MIME_TYPE in output.get("data", {}):
+                output.data["text/html"] = table(run.paper.rules(), run.measured, accepted)
+
+
 def _to_download(notebook: Any) -> Any:
     """The executed notebook with figures that JupyterLab shows before it trusts the notebook.
 
@@ -244,7 +267,9 @@ def _to_download(notebook: Any) -> Any:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "image/png" in data and "<svg" in data.get("text/html", ""):
+            if MIME_TYPE in data:  # its numbers stand beside the pictures
+                data["text/html"] = re.sub(r"<svg.*?</svg>", "<br>", data["text/html"])
+            elif "image/png" in data and "<svg" in data.get("text/html", ""):
                 before, _, rest = data["text/html"].partition("<svg")
                 source = f"data:image/png;base64,{''.join(data['image/png'].split())}"
                 image = f'<img src="{source}" alt="{pages.escape(data["text/plain"])}">'

@@ -31,13 +31,14 @@ class LogHandler(LogHandlerBase):
         self._start = time.monotonic()
         self._jobs: dict[int, dict[str, Any]] = {}
         self._running: list[int] = []
-        self._notebooks = self._done = 0
+        self._runs = self._done = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Handles one of Snakemake's events; see `LogEvent`."""
         event, fields = getattr(record, "event", None), record.__dict__
         if event == LogEvent.RUN_INFO:
-            self._notebooks = fields.get("stats", {}).get("execute", 0)
+            stats = fields.get("stats", {})
+            self._runs = stats.get("execute", 0) + stats.get("draw", 0)
         elif event == LogEvent.JOB_INFO:
             self._jobs[fields["jobid"]] = fields
             self._running.append(fields["jobid"])
@@ -53,9 +54,12 @@ class LogHandler(LogHandlerBase):
 
     def _finished(self, job: int) -> None:
         self._stopped(job)
-        if self._jobs.get(job, {}).get("rule_name") != "execute":
+        rule = self._jobs.get(job, {}).get("rule_name")
+        if rule not in ("execute", "draw"):
             return self._show_log(job)
         self._done += 1
+        if rule == "draw":
+            return self._say(f"done      {self._title(job)}   [{self._progress()}]")
         path = Path(self._jobs[job]["output"][0])
         usage = nbformat.read(path, as_version=4).metadata["paperlab"]
         self._say(
@@ -71,8 +75,8 @@ class LogHandler(LogHandlerBase):
             self._running.remove(job)
 
     def _progress(self) -> str:
-        text = f"{self._done} of {self._notebooks} notebooks"
-        left = self._notebooks - self._done
+        text = f"{self._done} of {self._runs} notebooks"
+        left = self._runs - self._done
         if left:
             elapsed = time.monotonic() - self._start
             text += f", about {_clock(elapsed / self._done * left)} left"
@@ -80,7 +84,9 @@ class LogHandler(LogHandlerBase):
 
     def _title(self, job: int) -> str:
         fields = self._jobs.get(job, {})
-        return str((fields.get("wildcards") or {}).get("slug") or fields.get("rule_name", job))
+        wildcards = fields.get("wildcards") or {}
+        slug, seed = wildcards.get("slug"), wildcards.get("seed")
+        return f"{slug} with seed {seed}" if seed else str(slug or fields.get("rule_name", job))
 
     def _show_log(self, job: int) -> None:
         for path in map(Path, self._jobs.get(job, {}).get("log") or []):

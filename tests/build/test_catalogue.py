@@ -1,100 +1,163 @@
 """The catalogue is valid, and each mistake in it gives one line that says where and what."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from bookbinder import catalogue
 
-ROOT = Path(__file__).parents[2]
+BOOK = catalogue.load(ROOT)
+SLUG = "tree-wasserstein"
 
 
 @pytest.fixture
-def data():
-    return yaml.safe_load((ROOT / "book/papers.yml").read_text("utf-8"))
+def change(catalogue_copy):
+    """Changes a file of the catalogue and gives the lines of complaint."""
 
+    def _change(name, act):
+        path = catalogue_copy / "book" / name
+        data = yaml.safe_load(path.read_text("utf-8"))
+        act(data)
+        path.write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
+        with pytest.raises(catalogue.CatalogueError) as caught:
+            catalogue.load(catalogue_copy)
+        return str(caught.value).replace(f"{catalogue_copy}/book/", "").splitlines()
 
-def load(data, tmp_path):
-    path = tmp_path / "papers.yml"
-    path.write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
-    return catalogue.load(path)
+    return _change
 
 
 def test_the_catalogue_is_valid_and_complete():
-    book = catalogue.load(ROOT / "book/papers.yml")
-    assert len(book.papers) == 69
-    assert {paper.part for paper in book.papers} == {part.slug for part in book.parts}
+    assert len(BOOK.papers) == 69
+    assert [p.slug for p in BOOK.papers] == [s for part in BOOK.parts for s in part.papers]
 
 
 def test_every_notebook_is_in_the_catalogue_with_claims():
-    book = catalogue.load(ROOT / "book/papers.yml")
-    expected = {paper.notebook(ROOT) for paper in book.papers}
+    expected = {paper.notebook(ROOT) for paper in BOOK.papers}
     assert set((ROOT / "notebooks").rglob("*.ipynb")) <= expected
-    for paper in book.written(ROOT):
-        assert paper.claims, f"{paper.slug} has a notebook and no claims"
-        assert paper.prerequisites, f"{paper.slug} has a notebook and no prerequisites"
+    for paper in BOOK.written(ROOT):
+        for field in ("claims", "prerequisites", "read", "finding"):
+            assert getattr(paper, field), f"{paper.slug} has a notebook and no {field}"
 
 
+def test_the_library_reads_the_same_rules():
+    for paper in BOOK.written(ROOT):
+        from paperlab.claims import entry
+
+        assert entry.read(paper.slug).digest == paper.rules().digest
+
+
+CHECK = "closed form minus linear program with cost $d_T$, random weights"
 MISTAKES = [
-    ({"slug": "Not a Slug"}, "Not a Slug: slug: String should match pattern"),
-    ({"part": "no-such-part"}, "{slug}: part: expected one of losses-and-online-learning"),
-    ({"published": "2024-02-31"}, "{slug}: published: Input should be a valid date"),
-    ({"published": "3024-01-01"}, "{slug}: published: expected a date between 1950 and today"),
-    ({"arxiv": "24.1"}, "{slug}: arxiv: String should match pattern"),
-    ({"scope": "full"}, "{slug}: scope: Input should be 'exact', 'scaled' or 'mechanism'"),
-    ({"authors": []}, "{slug}: authors: List should have at least 1 item"),
-    ({"code": "github"}, "{slug}: code: String should match pattern"),
-    ({"colour": "blue"}, "{slug}: colour: Extra inputs are not permitted"),
-    ({"claims": [{"id": "1"}]}, "{slug}, claims, 1: id: String should match pattern"),
+    (lambda e: e.update(published="2024-02-31"), "published: Input should be a valid date"),
+    (lambda e: e.update(published="3024-01-01"), "published: expected a date between 1950 and"),
+    (lambda e: e.update(arxiv="24.1"), "arxiv: String should match pattern"),
+    (lambda e: e.update(scope="full"), "scope: Input should be 'exact', 'scaled' or 'mechanism'"),
+    (lambda e: e.update(authors=[]), "authors: List should have at least 1 item"),
+    (lambda e: e.update(code="github"), "code: String should match pattern"),
+    (lambda e: e.update(colour="blue"), "colour: Extra inputs are not permitted"),
+    (lambda e: e.update(part="x"), "part: not expected here; the file's name and parts.yml say it"),
+    (lambda e: e.update(waived=["rigor"]), "waived: 0: Input should be 'near controls'"),
+    (lambda e: e["claims"][0].update(id="1"), "claims, 1: id: String should match pattern"),
+    (lambda e: e["claims"][0].pop("whose"), "claims, C1: whose: Field required"),
+    (lambda e: e["claims"][0].pop("checks"), "claims: C1: expected either checks or out_of_reach"),
+    (
+        lambda e: e["claims"].append(e["claims"][0]),
+        "claims: expected unique claim ids, found C1 more than once",
+    ),
+    (
+        lambda e: e["claims"][0]["checks"].append(e["claims"][0]["checks"][0]),
+        "claims: C1: expected unique names of checks, found closed form",
+    ),
+    (
+        lambda e: e["claims"][0]["checks"][0].pop("controls"),
+        "claims: C1: expected a control for at least one of its checks",
+    ),
+    (
+        lambda e: e["claims"][0]["checks"][0].update(rule={"over": 1}),
+        f"claims, C1, checks, {CHECK}: rule: expected one of above, below, within, equals",
+    ),
+    (
+        lambda e: e["claims"][0]["checks"][0].update(rule={"below": 1, "direction": 0}),
+        f"claims, C1, checks, {CHECK}: rule: direction: expected a region wider than 1, found 0",
+    ),
+    (
+        lambda e: e["claims"][0]["checks"][0].update(bar="ours", because=None),
+        f"claims, C1, checks: {CHECK}: expected `because`, the reason of a bar of ours",
+    ),
+    (
+        lambda e: e["claims"][0]["checks"][0].update(controls={"leafless": "far"}),
+        f"claims, C1, checks, {CHECK}, controls: leafless: Input should be 'near' or 'wreck'",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("change", "line"), MISTAKES, ids=[str(c) for c, _ in MISTAKES])
-def test_a_mistake_is_one_line_with_file_entry_field_and_expectation(change, line, data, tmp_path):
-    paper = data["papers"][3]
-    line = line.format(slug=paper["slug"])
-    paper |= change
-    with pytest.raises(catalogue.CatalogueError) as caught:
-        load(data, tmp_path)
-    first = str(caught.value).splitlines()[0]
-    assert first.startswith(f"{tmp_path}/papers.yml: papers, {line}")
+@pytest.mark.parametrize(("act", "line"), MISTAKES, ids=[line[:48] for _, line in MISTAKES])
+def test_a_mistake_is_one_line_with_file_place_field_and_expectation(act, line, change):
+    lines = change(f"papers/{SLUG}.yml", act)
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f"papers/{SLUG}.yml: {line}"), lines
 
 
-def test_slugs_and_claim_ids_are_unique(data, tmp_path):
-    twice = copy.deepcopy(data)
-    twice["papers"].append(twice["papers"][0])
-    with pytest.raises(catalogue.CatalogueError, match="slug: expected unique slugs, found 2"):
-        load(twice, tmp_path)
-    claim = {"id": "C1", "statement": "x", "paper": None, "where": "y"}
-    data["papers"][0]["claims"] = [claim, claim]
-    with pytest.raises(
-        catalogue.CatalogueError, match="claims: expected unique claim ids, found C1"
-    ):
-        load(data, tmp_path)
+def test_a_claim_needs_a_near_control_unless_waived(change):
+    def act(entry):
+        entry["waived"] = []
+        for check in entry["claims"][0]["checks"]:
+            check["controls"] = dict.fromkeys(check["controls"], "wreck")
+
+    (line,) = change(f"papers/{SLUG}.yml", act)
+    assert "claims: expected a near control for C1" in line
 
 
-def test_several_mistakes_are_several_lines(data, tmp_path):
-    data["papers"][0]["scope"], data["papers"][1]["arxiv"] = "full", "x"
-    with pytest.raises(catalogue.CatalogueError) as caught:
-        load(data, tmp_path)
-    assert len(str(caught.value).splitlines()) == 2
+def test_parts_and_entries_must_match(change, catalogue_copy):
+    (line,) = change("parts.yml", lambda parts: parts[0]["papers"].append("no-such-paper"))
+    assert "papers: expected an entry book/papers/no-such-paper.yml" in line
+    (catalogue_copy / "book/papers/stray.yml").write_text("title: Stray")
+    lines = change("parts.yml", lambda parts: parts[0]["papers"].remove("no-such-paper"))
+    assert lines == [
+        "papers/stray.yml: expected its paper among the papers of a part in book/parts.yml"
+    ]
 
 
-def test_a_concept_map_names_papers_of_its_part(data, tmp_path):
-    concepts = data["parts"][0]["map"]
-    concepts["rows"][0][0]["paper"] = "tree-wasserstein"
-    with pytest.raises(catalogue.CatalogueError) as caught:
-        load(data, tmp_path)
-    lines = str(caught.value)
-    assert "losses-and-online-learning, map: expected papers of the part, found tree-w" in lines
-    assert "map, links: expected papers of the map, found proper-losses-half-order" in lines
+def test_a_paper_stands_in_one_place(change):
+    lines = change("parts.yml", lambda parts: parts[0]["papers"].append(SLUG))
+    assert lines == [f"parts.yml: papers: expected each in one place, found {SLUG} twice"]
 
 
-def test_broken_yaml_is_one_line(tmp_path):
-    path = tmp_path / "papers.yml"
-    path.write_text("papers: [")
-    with pytest.raises(catalogue.CatalogueError, match=r"papers\.yml: not valid YAML") as caught:
-        catalogue.load(path)
+def test_several_mistakes_are_several_lines(change):
+    lines = change(f"papers/{SLUG}.yml", lambda e: e.update(scope="full", arxiv="x"))
+    assert len(lines) == 2
+
+
+def test_a_concept_map_names_papers_of_its_part(change):
+    lines = change(
+        "parts.yml", lambda parts: parts[0]["map"]["rows"][0][0].update(paper="tree-wasserstein")
+    )
+    place = "parts.yml: losses-and-online-learning, map"
+    assert f"{place}: expected papers of the part, found tree-wasserstein" in lines
+    assert f"{place}, links: expected papers of the map, found proper-losses-half-order" in lines
+
+
+def test_broken_yaml_is_one_line(catalogue_copy):
+    (catalogue_copy / f"book/papers/{SLUG}.yml").write_text("claims: [")
+    with pytest.raises(catalogue.CatalogueError, match=rf"{SLUG}\.yml: not valid YAML") as caught:
+        catalogue.load(catalogue_copy)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_reasons_around_a_rule_are_not_part_of_its_digest():
+    paper = BOOK[SLUG].model_dump()
+    before = BOOK[SLUG].rules().digest
+    for field, value, same in (
+        ("because", "another reason", True),
+        ("bar", "paper", True),
+        ("rule", {"below": 2.0}, False),
+        ("controls", {"another": "near"}, False),
+        ("kind", "bound", False),
+        ("name", "another", False),
+    ):
+        changed = copy.deepcopy(paper)
+        changed["claims"][0]["checks"][0][field] = value
+        digest = catalogue.Paper.model_validate(changed).rules().digest
+        assert (digest == before) == same, field

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from bookbinder import catalogue, concept_map
 
-BOOK = catalogue.load(ROOT / "book/papers.yml")
+BOOK = catalogue.load(ROOT)
 MAPS = {part.slug: part.map for part in BOOK.parts if part.map}
 MAP = next(iter(MAPS.values()))
 

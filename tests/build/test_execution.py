@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -135,16 +137,38 @@ def test_a_time_limit_is_named(small_book, monkeypatch):
     assert not target.exists()
 
 
-def test_time_and_the_kernels_own_memory_are_recorded(small_book, monkeypatch):
+def test_times_and_the_kernels_own_memory_are_recorded(small_book, monkeypatch):
     book = small_book
-    book.write(a=["block = bytearray(300_000_000)"])
+    compiles = "for n in range(1, 9):\n    jax.numpy.sort(jax.numpy.ones(n))"
+    book.write(a=["import jax\nblock = bytearray(300_000_000)", compiles])
     monkeypatch.chdir(book.root)
     monkeypatch.setenv("PYTHONPATH", str(book.root / "src"))
     target = Path("build/executed/a.ipynb")
     execute.execute(Path("notebooks/part/a.ipynb"), target)
     usage = nbformat.read(target, as_version=4).metadata["paperlab"]
     assert 300e6 < usage["peak_bytes"] < 900e6
-    assert usage["seconds"] > 0
+    assert 0 < usage["compile_seconds"] < usage["cpu_seconds"] < usage["seconds"]
+
+
+def test_flags_of_the_environment_reach_xla(small_book, monkeypatch):
+    book = small_book
+    book.write(a=["import os\nprint(os.environ['XLA_FLAGS'])"])
+    monkeypatch.chdir(book.root)
+    monkeypatch.setenv("PYTHONPATH", str(book.root / "src"))
+    ours = execute.XLA_FLAGS.split()
+    assert all(flag.startswith("--") for flag in ours)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=SSE4_2")
+    target = Path("build/executed/a.ipynb")
+    execute.execute(Path("notebooks/part/a.ipynb"), target)
+    printed = nbformat.read(target, as_version=4).cells[2].outputs[0].text.split()
+    assert printed == [*ours, "--xla_cpu_max_isa=SSE4_2"]
+
+    # XLA refuses a flag that it does not know, provided that it reads that far.
+    environment = os.environ | {"XLA_FLAGS": f"{' '.join(printed)} --xla_no_such_flag=1"}
+    starts = [sys.executable, "-c", "import jax; jax.devices()"]
+    refused = subprocess.run(starts, env=environment, capture_output=True, text=True)
+    assert refused.returncode != 0
+    assert "--xla_no_such_flag" in refused.stderr
 
 
 def test_another_seed_replaces_the_parameter(small_book, monkeypatch):
@@ -160,7 +184,7 @@ def test_another_seed_replaces_the_parameter(small_book, monkeypatch):
 def test_the_digest_depends_on_nothing_else(small_book, monkeypatch):
     book = small_book
     book.write(a=["from paperlab import figures"], b=["import paperlab.replicate"])
-    papers = catalogue.load(book.root / "book/papers.yml").papers
+    papers = catalogue.load(book.root).papers
     before = [execute.fingerprint(paper, book.root) for paper in papers]
     (book.root / "book/other.md").write_text("words")
     (book.root / "src/bookbinder/publish.py").write_text("# changed")
@@ -169,3 +193,14 @@ def test_the_digest_depends_on_nothing_else(small_book, monkeypatch):
     (book.root / "requirements.txt").write_text("other")
     after = [execute.fingerprint(paper, book.root) for paper in papers]
     assert all(x != y for x, y in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("name", ["XLA_FLAGS", "OPENBLAS_CORETYPE"])
+def test_the_digest_depends_on_the_choice_of_instructions(small_book, monkeypatch, name):
+    book = small_book
+    book.write(a=["x = 1"])
+    (paper,) = catalogue.load(book.root).papers
+    monkeypatch.delenv(name, raising=False)
+    before = execute.fingerprint(paper, book.root)
+    monkeypatch.setenv(name, "--xla_cpu_max_isa=AVX" if name == "XLA_FLAGS" else "Nehalem")
+    assert execute.fingerprint(paper, book.root) != before

@@ -1,31 +1,19 @@
 """A new paper starts with every section, and without touching any other entry."""
 
-import shutil
-from pathlib import Path
-
 import nbformat
 import pytest
 
 from bookbinder import catalogue, scaffold
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def root(tmp_path):
-    (tmp_path / "book").mkdir()
-    shutil.copy(ROOT / "book/papers.yml", tmp_path / "book/papers.yml")
-    return tmp_path
+def planned(catalogue_copy):
+    return next(p for p in catalogue.load(catalogue_copy).papers if not p.claims)
 
 
-@pytest.fixture
-def planned(root):
-    return next(p for p in catalogue.load(root / "book/papers.yml").papers if not p.claims)
-
-
-def test_a_skeleton_with_every_section_and_a_first_claim(root, planned):
-    before = {p.slug: p for p in catalogue.load(root / "book/papers.yml").papers}
-    path = scaffold.scaffold(planned.slug, root)
+def test_a_skeleton_with_every_section_and_a_first_claim(catalogue_copy, planned):
+    before = {p.slug: p for p in catalogue.load(catalogue_copy).papers}
+    path = scaffold.scaffold(planned.slug, catalogue_copy)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     text = "\n".join(cell.source for cell in notebook.cells)
@@ -36,20 +24,20 @@ def test_a_skeleton_with_every_section_and_a_first_claim(root, planned):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             compile(cell.source, "cell", "exec")
-    after = {p.slug: p for p in catalogue.load(root / "book/papers.yml").papers}
+    after = {p.slug: p for p in catalogue.load(catalogue_copy).papers}
     assert [claim.id for claim in after[planned.slug].claims] == ["C1"]
     del before[planned.slug], after[planned.slug]
     assert before == after
 
 
-def test_nothing_is_overwritten(root, planned):
-    path = scaffold.scaffold(planned.slug, root)
+def test_nothing_is_overwritten(catalogue_copy, planned):
+    path = scaffold.scaffold(planned.slug, catalogue_copy)
     content = path.read_bytes()
     with pytest.raises(ValueError, match="exists already"):
-        scaffold.scaffold(planned.slug, root)
+        scaffold.scaffold(planned.slug, catalogue_copy)
     assert path.read_bytes() == content
 
 
-def test_an_unknown_paper_is_refused(root):
-    with pytest.raises(ValueError, match=r"no-such-paper: not in book/papers\.yml"):
-        scaffold.scaffold("no-such-paper", root)
+def test_an_unknown_paper_is_refused(catalogue_copy):
+    with pytest.raises(ValueError, match=r"no-such-paper: no entry"):
+        scaffold.scaffold("no-such-paper", catalogue_copy)

@@ -12,7 +12,7 @@ import pytest
 from bookbinder import catalogue, record
 
 ROOT = Path(__file__).parents[2]
-PAPERS = catalogue.load(ROOT / "book/papers.yml").written(ROOT)
+PAPERS = catalogue.load(ROOT).written(ROOT)
 SECTIONS = [
     "In one minute",
     "Setup",
@@ -99,6 +99,29 @@ def test_stored_without_outputs(notebook):
 def test_cells_are_short(notebook):
     for cell in of_type(notebook, "code"):
         assert len(cell.source.splitlines()) <= 40, cell.source.splitlines()[0]
+
+
+def test_figures_compute_nothing_that_other_code_reads(notebook):
+    """Cells tagged `figure` are no part of the digest that seals the draws."""
+    cells = of_type(notebook, "code")
+    for index, cell in enumerate(cells):
+        if "figure" not in cell.metadata.get("tags", []):
+            continue
+        bound = names(cell, ast.Store)
+        assert "rng" not in bound | names(cell, ast.Load), "a figure draws random numbers"
+        for later in cells[index + 1 :]:
+            if "figure" not in later.metadata.get("tags", []):
+                needed = names(later, ast.Load) - names(later, ast.Store)
+                assert not bound & needed, (cell.source.splitlines()[0], bound & needed)
+                bound -= names(later, ast.Store)
+
+
+def names(cell: Any, context: type[ast.expr_context]) -> set[str]:
+    nodes = list(ast.walk(ast.parse(cell.source)))
+    found = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
+    if context is ast.Store:
+        found |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return found
 
 
 def test_the_ledger_is_the_last_code_before_the_limits(notebook):

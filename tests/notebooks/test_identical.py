@@ -33,9 +33,7 @@ def chosen(papers: list[catalogue.Paper], count: int = 3) -> list[catalogue.Pape
 
 
 # Each on its own, so that the workers of pytest-xdist share them.
-@pytest.mark.parametrize(
-    "paper", chosen(catalogue.load(ROOT / "book/papers.yml").written(ROOT)), ids=lambda p: p.slug
-)
+@pytest.mark.parametrize("paper", chosen(catalogue.load(ROOT).written(ROOT)), ids=lambda p: p.slug)
 def test_the_same_source_gives_the_same_values(paper, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     execute.execute(paper.notebook(), tmp_path / f"{paper.slug}.ipynb")
