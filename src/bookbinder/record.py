@@ -30,6 +30,7 @@ RECORDS = Path("book/record")
 EXECUTED = Path("build/executed")
 
 FAMILYWISE = 0.01  # chance that any value of the whole book leaves its prediction interval
+SHOWN_DIGITS = 1e-3
 ROLES = ("controls", "attainable", "sensitivity")
 SHOWN_ONLY = ("figures.py", "display.py", "forest.py")  # library files that change no number
 
@@ -185,17 +186,22 @@ def _digits(old: Record, new: Record) -> str:
 
 
 def _prediction(old: Record, new: Record, level: float) -> str:
-    """Elsewhere a value stays where the ten draws predict it, a computed verdict among theirs."""
+    """Elsewhere a value stays where the ten draws predict it, a computed verdict among theirs.
+
+    A value that repeats the recorded one to the digits that a page shows is no drift, even where
+    that draw itself lies far from the others.
+    """
     if not new:
         return "in the record, not in this run"
     values = np.array(old["draws"])[:, 0]
-    spread = float(values.std(ddof=1))
-    if not new["estimate"]["sampled"] or spread == 0:
+    if math.isclose(new["estimate"]["value"], old["seed_0"][0], rel_tol=SHOWN_DIGITS):
+        return ""
+    if not new["estimate"]["sampled"] or values.min() == values.max():
         seen = set(old.get("verdicts", ()))
         if "verdict" not in new or not seen or new["verdict"] in seen:
             return ""
         return f"computed as {new['verdict']}; the draws say {', '.join(sorted(seen))}"
-    n = len(values)
+    n, spread = len(values), float(values.std(ddof=1))
     half = spread * math.sqrt(1 + 1 / n) * float(scipy.stats.t.ppf(1 - level / 2, n - 1))
     low, high = values.mean() - half, values.mean() + half
     value = new["estimate"]["value"]

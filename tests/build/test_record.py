@@ -90,6 +90,24 @@ def test_a_broken_method_is_drift_everywhere(accepted, shift):
     assert any("is outside" in line for line in lines)
 
 
+def test_the_recorded_number_again_is_no_drift_however_far_from_the_draws(accepted, first):
+    other = elsewhere(accepted)
+    row, estimate = other["paper"]["claims"][0]["checks"][0], first[0]["checks"][0]["estimate"]
+    row["seed_0"][0] = estimate["value"] = 50.0
+    assert record.drift(other, {"paper": first}) == []
+    estimate["value"] = 51.0
+    assert record.drift(other, {"paper": first})
+
+
+def test_what_no_seed_changes_keeps_its_verdict_elsewhere(accepted, first):
+    other = elsewhere(accepted)
+    row = other["paper"]["claims"][0]["checks"][0]
+    row["seed_0"], row["draws"] = [0.1, 0.1, 0.1], [[0.1, 0.1, 0.1]] * 10  # with a rounded mean
+    assert record.drift(other, {"paper": first}) == []
+    first[0]["checks"][0]["verdict"] = "not reproduced"
+    assert record.drift(other, {"paper": first})
+
+
 def test_a_computed_check_keeps_its_verdict(accepted):
     broken = run(np.random.default_rng(0).normal(1, 0.5, 8), residual=1e-3)
     (line,) = record.drift(elsewhere(accepted), {"paper": broken})
