@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from paperlab._checks import require_shape
+
 
 def forward_kl(
     teacher: Float[Array, "*batch vocabulary"], student: Float[Array, "*batch vocabulary"]
@@ -27,7 +29,7 @@ def forward_kl(
 
     Source: Hinton, Vinyals and Dean, Distilling the knowledge in a neural network (2015).
     """
-    _require_shape("forward_kl: student", student.shape, teacher.shape)
+    require_shape("forward_kl: student", student.shape, teacher.shape)
     # The inner replacement keeps 0 * (-inf) out of the gradient, the outer one out of the value.
     said = teacher > -jnp.inf
     surprise = jnp.where(said, teacher, 0.0) - jnp.where(said, student, 0.0)
@@ -95,7 +97,7 @@ def total_variation(
 
     Arguments and errors as for `forward_kl`.
     """
-    _require_shape("total_variation: student", student.shape, teacher.shape)
+    require_shape("total_variation: student", student.shape, teacher.shape)
     return jnp.sum(jnp.abs(jnp.exp(teacher) - jnp.exp(student)), axis=-1) / 2
 
 
@@ -116,7 +118,7 @@ def sampled_reverse_kl(
     Raises:
         ValueError: if the shapes disagree.
     """
-    _require_shape("sampled_reverse_kl: student", student.shape, teacher.shape)
+    require_shape("sampled_reverse_kl: student", student.shape, teacher.shape)
     return -jax.lax.stop_gradient(teacher - student) * student
 
 
@@ -126,12 +128,7 @@ def _mixture(
     student: Float[Array, "*batch vocabulary"],
     weight: Float[Array, ""] | float,
 ) -> Float[Array, "*batch vocabulary"]:
-    _require_shape(f"{name}: student", student.shape, teacher.shape)
+    require_shape(f"{name}: student", student.shape, teacher.shape)
     if not isinstance(weight, jax.core.Tracer) and not 0 < weight < 1:
         raise ValueError(f"{name}: weight must lie between 0 and 1, exclusive, got {weight}")
     return jnp.logaddexp(jnp.log(weight) + teacher, jnp.log1p(-jnp.asarray(weight)) + student)
-
-
-def _require_shape(name: str, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    if got != expected:
-        raise ValueError(f"{name} must have shape {expected}, got {got}")

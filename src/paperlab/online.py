@@ -21,6 +21,8 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Array, ArrayLike, Float
 
+from paperlab._checks import require_positive
+
 _Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 # --- What happens in a round ------------------------------------------------------------------
@@ -80,7 +82,7 @@ def constant(eta: float | Float[Array, ""]) -> Stepsize:
     Raises:
         ValueError: for a number that is not positive and finite.
     """
-    _positive("constant", "eta", eta)
+    require_positive("constant", "eta", eta)
     return Stepsize((), lambda state, outcome: (jnp.asarray(eta, float), state))
 
 
@@ -94,7 +96,7 @@ def adagrad(scale: float | Float[Array, ""]) -> Stepsize:
     Raises:
         ValueError: for a number that is not positive and finite.
     """
-    _positive("adagrad", "scale", scale)
+    require_positive("adagrad", "scale", scale)
 
     def update(total: Array, outcome: Outcome) -> tuple[Array, Array]:
         total = total + _squared_norm(outcome.gradient)
@@ -253,7 +255,7 @@ def best_comparator(
         ValueError: if the strong convexity is not positive.
         RuntimeError: if the solver stops before the tolerance is certified.
     """
-    _positive("best_comparator", "strong_convexity", strong_convexity)
+    require_positive("best_comparator", "strong_convexity", strong_convexity)
     first = np.asarray(start, np.float64)
     evaluate = _value_and_gradient(objective)
 
@@ -283,8 +285,3 @@ def _value_and_gradient(objective: Callable[..., Array]) -> Callable[..., tuple[
 
 def _squared_norm(gradient: Array) -> Array:
     return jnp.sum(gradient**2)
-
-
-def _positive(where: str, name: str, number: Any) -> None:
-    if isinstance(number, float | int) and not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{where}: {name} must be positive and finite, got {number!r}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from paperlab._checks import require_shape
+
 
 def group_advantages(
     rewards: Float[Array, "*batch group"],
@@ -62,8 +64,8 @@ def clipped_surrogate(
 
     Source: Schulman et al., Proximal policy optimization (2017), equation 7, per token.
     """
-    _require_shape("clipped_surrogate: old_log_probs", old_log_probs.shape, log_probs.shape)
-    _require_shape("clipped_surrogate: advantages", advantages.shape, log_probs.shape[:-1])
+    require_shape("clipped_surrogate: old_log_probs", old_log_probs.shape, log_probs.shape)
+    require_shape("clipped_surrogate: advantages", advantages.shape, log_probs.shape[:-1])
     ratio = jnp.exp(log_probs - old_log_probs)
     advantages = advantages[..., None]
     return jnp.minimum(ratio * advantages, jnp.clip(ratio, 1 - clip, 1 + clip) * advantages)
@@ -85,7 +87,7 @@ def k3(
 
     Source: DeepSeek-R1 (2025), equation 2.
     """
-    _require_shape("k3: reference_log_probs", reference_log_probs.shape, log_probs.shape)
+    require_shape("k3: reference_log_probs", reference_log_probs.shape, log_probs.shape)
     log_ratio = reference_log_probs - log_probs
     # expm1 keeps the quadratic minimum at 0, where exp(x) - x - 1 rounds to noise of either sign.
     return jnp.maximum(jnp.expm1(log_ratio) - log_ratio, 0.0)
@@ -99,7 +101,7 @@ def masked_mean(
     Raises:
         ValueError: if the shapes disagree.
     """
-    _require_shape("masked_mean: mask", mask.shape, values.shape)
+    require_shape("masked_mean: mask", mask.shape, values.shape)
     count = jnp.maximum(jnp.sum(mask, axis=-1), 1)
     return jnp.sum(jnp.where(mask, values, 0.0), axis=-1) / count
 
@@ -133,8 +135,3 @@ def grpo_loss(
     surrogate = clipped_surrogate(log_probs, old_log_probs, advantages, clip)
     objective = surrogate - beta * k3(log_probs, reference_log_probs)
     return -jnp.mean(masked_mean(objective, mask))
-
-
-def _require_shape(name: str, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    if got != expected:
-        raise ValueError(f"{name} must have shape {expected}, got {got}")

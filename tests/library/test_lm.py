@@ -200,6 +200,44 @@ def test_training_ignores_masked_tokens(model):
 PROMPTS, RESPONSES = jnp.zeros((2, 3), int), jnp.zeros((2, 4), int)
 
 
+def rows_for(seed, *sizes):
+    responses = random_tokens(seed, *sizes, 4)
+    return random_tokens(seed + 1, *sizes, 3), responses, np.ones(responses.shape, bool)
+
+
+def test_replicates_are_trained_as_each_alone_and_in_pieces_as_in_one():
+    build = lambda key: lm.Transformer(  # noqa: E731
+        VOCABULARY, CONTEXT, width=8, layers=1, heads=2, hidden=16, key=key
+    )
+    models = eqx.filter_vmap(build)(jax.random.split(jax.random.key(3), 2))
+    rates, rows = np.linspace(0.02, 0.01, 6), rows_for(5, 2, 6, 4)
+    together = lm.train_replicates(models, *rows, rates)
+    first = lm.train_replicates(models, *(x[:, :3] for x in rows), rates)
+    then = lm.train_replicates(first.model, *(x[:, 3:] for x in rows), rates, first.state)
+    for whole, piece in zip(
+        jax.tree.leaves(together.model), jax.tree.leaves(then.model), strict=True
+    ):
+        np.testing.assert_allclose(piece, whole, atol=1e-6)
+    # One of them by optax alone, step by step.
+    model = jax.tree.map(lambda x: x[1], models)
+    chain = optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adam(lambda t: jnp.asarray(rates)[t], b2=0.99)
+    )
+    alone = eqx.filter_jit(lm.train)(model, chain, *(x[1] for x in rows))
+    np.testing.assert_allclose(alone.losses, together.losses[1], rtol=1e-5)
+
+
+def test_replicates_must_agree():
+    build = eqx.filter_vmap(
+        lambda key: lm.Transformer(
+            VOCABULARY, CONTEXT, width=8, layers=1, heads=2, hidden=16, key=key
+        )
+    )
+    models = build(jax.random.split(jax.random.key(3), 2))
+    with pytest.raises(ValueError, match="prompts: got 3 replicates, expected 2"):
+        lm.train_replicates(models, *rows_for(5, 3, 6, 4), np.ones(6))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

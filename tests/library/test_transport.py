@@ -337,58 +337,9 @@ def test_smallest_cycle_is_that_of_all_permutations(seed, optimal):
         assert found <= min(cycles) + 1e-12
 
 
-# --- Trees ------------------------------------------------------------------------------------
-
-
-def random_tree(seed: int, nodes: int, points: int):
-    rng = np.random.default_rng(seed)
-    names = rng.permutation(nodes)
-    parent = np.empty(nodes, int)
-    parent[names[0]] = -1
-    for i in range(1, nodes):
-        parent[names[i]] = names[rng.integers(i)]
-    return parent, rng.exponential(size=nodes), rng.integers(0, nodes, points)
-
-
-def path_metric(parent, weights, points):
-    graph = np.zeros((len(parent),) * 2)
-    for node, above in enumerate(parent):
-        if above >= 0:
-            graph[node, above] = graph[above, node] = weights[node]
-    return scipy.sparse.csgraph.shortest_path(graph)[np.ix_(points, points)]
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=seeds, nodes=st.sampled_from([1, 2, 30]), points=st.sampled_from([1, 12]))
-def test_tree_distance_is_exact_transport_under_the_path_metric(seed, nodes, points):
-    description = random_tree(seed, nodes, points)
-    rng = np.random.default_rng(seed)
-    a, b = rng.dirichlet(np.ones(points)), rng.dirichlet(np.ones(points))
-    ours = transport.tree_wasserstein(transport.tree(*description), a, b)
-    np.testing.assert_allclose(ours, ot.emd2(a, b, path_metric(*description)), atol=1e-9)
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=seeds, nodes=st.sampled_from([2, 9, 30]))
-def test_tree_distance_is_a_metric_on_masses(seed, nodes):
-    rng = np.random.default_rng(seed)
-    parent, weights, points = random_tree(seed, nodes, 6)
-    tree = transport.tree(parent, weights, points)
-    x, y, z = rng.dirichlet(np.ones(6), 3)
-    xy, yz, xz = transport.tree_wasserstein(tree, np.stack([x, y, x]), np.stack([y, z, z]))
-    assert xz <= xy + yz + 1e-12
-    np.testing.assert_allclose(transport.tree_wasserstein(tree, y, x), xy, atol=1e-12)
-    assert float(transport.tree_wasserstein(tree, x, x)) == 0
-    shuffle = rng.permutation(6)
-    moved = transport.tree(parent, weights, points[shuffle])
-    relabelled = transport.tree_wasserstein(moved, x[shuffle], y[shuffle])
-    np.testing.assert_allclose(relabelled, xy, atol=1e-12)
-
-
 # --- Bad input --------------------------------------------------------------------------------
 
 COST, A, B = np.ones((2, 3)), np.full(2, 1 / 2), np.full(3, 1 / 3)
-TREE = ([-1, 0, 0], [0.0, 1, 2], [1, 2])
 
 
 @pytest.mark.parametrize(
@@ -469,35 +420,3 @@ def test_bad_amounts_are_refused(mass, message):
 def test_bad_plans_are_refused(cost, plan, message):
     with pytest.raises(ValueError, match=message):
         transport.laguerre_weights(cost, np.asarray(plan))
-
-
-@pytest.mark.parametrize(
-    ("parent", "weights", "points", "message"),
-    [
-        ([], [], [], "vectors of one length of at least 1"),
-        ([-1, 0], [0.0], [1], "vectors of one length"),
-        ([-1, -1], [0.0, 1], [1], "got 2 roots"),
-        ([-1, 5], [0.0, 1], [1], "nodes below 2"),
-        ([-1, 2, 1], [0.0, 1, 1], [1], "has a cycle; 2 nodes"),
-        ([-1, 0], [0.0, -1], [1], "weights must be finite and not negative"),
-        ([-1, 0], [0.0, 1], [], "points must be one or more nodes"),
-        ([-1, 0], [0.0, 1], [2], "points must be one or more nodes"),
-    ],
-)
-def test_bad_trees_are_refused(parent, weights, points, message):
-    with pytest.raises(ValueError, match=message):
-        transport.tree(np.array(parent, int), np.array(weights, float), np.array(points, int))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "message"),
-    [
-        ([1.0], [1.0], "need 2 masses on the last axis"),
-        ([-1.0, 2], [0.5, 0.5], "a must be finite and not negative, got -1.0"),
-        ([0.5, 0.5], [0.5, 0.6], "the same total, got 1 and 1.1"),
-        ([[0.5, 0.5], [0.5, 0.5]], [[0.5, 0.5], [0.5, 0.7]], "the same total, got 1 and 1.2"),
-    ],
-)
-def test_bad_masses_on_a_tree_are_refused(a, b, message):
-    with pytest.raises(ValueError, match=message):
-        transport.tree_wasserstein(transport.tree(*map(np.array, TREE)), np.array(a), np.array(b))

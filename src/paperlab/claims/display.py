@@ -13,6 +13,7 @@ from paperlab.claims.rules import Verdict
 
 MIME_TYPE = "application/vnd.paperlab.claims+json"
 
+_LEFT = ' style="text-align:left"'  # Jupyter's tables are set to the right
 _COLUMNS = ("Measured", "Picture", "Value", "Verdict")
 _BARS = {"paper": "the paper’s bar", "theory": "from theory", "ours": "our bar"}
 
@@ -61,7 +62,7 @@ def table(
     ordered = sorted(claims, key=lambda claim: claim["whose"] == "ours")
     pictures = _pictures(rules, ordered, accepted)
     book = {claim["id"]: claim for claim in accepted}
-    heads = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
+    heads = "".join(f'<th scope="col"{_LEFT}>{name}</th>' for name in _COLUMNS)
     return (
         '<table class="claims"><caption>Claims and what was measured here. Brackets hold '
         f"{CONFIDENCE:.0%} intervals; a value without them is computed, not sampled. In pictures "
@@ -121,15 +122,18 @@ def _claim_rows(
     paper = f"{claim['paper']} ({claim['where']})" if claim["paper"] else claim["where"]
     whose = "Our question, not the paper’s claim" if claim["whose"] == "ours" else "The paper"
     head = (
-        f'<tbody id="claim-{claim["id"]}"><tr class="claim"><th scope="rowgroup" colspan="3">'
+        f'<tbody id="claim-{claim["id"]}"><tr class="claim">'
+        f'<th scope="rowgroup" colspan="3"{_LEFT}>'
         f"<b>{claim['id']}</b> {text_to_html(claim['statement'])} "
         f'<span class="paper-says">{whose}: {text_to_html(paper)}</span></th>'
-        f"<td>{_verdict(claim, book)}</td></tr>"
+        f"<td{_LEFT}>{_verdict(claim, book)}</td></tr>"
     )
     if not claim["checks"]:
-        return f'{head}<tr><td colspan="4">{text_to_html(claim["reason"])}</td></tr></tbody>'
+        return f'{head}<tr><td colspan="4"{_LEFT}>{text_to_html(claim["reason"])}</td></tr></tbody>'
     told = "; ".join(weakness["text"] for weakness in claim["weaknesses"])
-    weak = f'<tr><td colspan="4"><small>{text_to_html(told)}.</small></td></tr>' if told else ""
+    weak = (
+        f'<tr><td colspan="4"{_LEFT}><small>{text_to_html(told)}.</small></td></tr>' if told else ""
+    )
     rows = (_check_rows(check, pictures[claim["id"], check["name"]]) for check in claim["checks"])
     return head + "".join(rows) + weak + "</tbody>"
 
@@ -168,7 +172,7 @@ def _check_rows(check: Mapping[str, Any], picture: forest.Strips) -> str:
 
 def _row(kind: str, *cells: str) -> str:
     labelled = zip(_COLUMNS, cells, strict=True)
-    columns = "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in labelled)
+    columns = "".join(f'<td data-label="{label}"{_LEFT}>{cell}</td>' for label, cell in labelled)
     return f'<tr class="{kind}">{columns}</tr>'
 
 

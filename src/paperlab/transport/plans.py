@@ -1,16 +1,4 @@
-"""Optimal transport beyond what ott-jax solves: other regularizers, partial plans, trees, duals.
-
-A plan moves masses `a` to masses `b` at a cost per unit. `regularized` is Sinkhorn's alternation
-with a pluggable potential in place of the entropy and with relaxed marginals; `partial` moves a
-given amount of mass; `Tree` makes the exact distance a weighted l1 norm; `laguerre_weights` turns
-an optimal plan into dual variables with a certificate. For the plain entropic problem on point
-clouds, low-rank or sliced distances, use ott-jax.
-
-Sources: Dessein, Papadakis and Rouas, "Regularized optimal transport and the rot mover's distance"
-(JMLR 2018), for potentials; Chizat et al., "Scaling algorithms for unbalanced optimal transport
-problems" (2018), for relaxed marginals; Benamou et al., "Iterative Bregman projections for
-regularized transportation problems" (2015), for partial plans.
-"""
+"""Regularized and partial transport plans, by alternating projections in batches."""
 
 from __future__ import annotations
 
@@ -22,7 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from paperlab._checks import require_cost, require_positive
 
 _Floats = Float[Array, "..."]
 _LOG_ZERO = -1e30  # stands for log 0 where infinity minus infinity would follow
@@ -178,13 +168,13 @@ def regularized(
     """
     where = "regularized"
     cost, a, b = _checked(where, cost, a, b)
-    _positive(where, "epsilon", epsilon)
+    require_positive(where, "epsilon", epsilon)
     _sweeps(where, sweeps)
     exact = isinstance(relax, float) and math.isinf(relax) and relax > 0
     if exact:
         _same_total(where, a, b)
     else:
-        _positive(where, "relax", relax)
+        require_positive(where, "relax", relax)
         if potential is not _SHANNON:
             raise ValueError(
                 f"{where}: relax must be infinite for {potential.name}; relaxed marginals have a "
@@ -285,8 +275,8 @@ def partial(
     """
     where = "partial"
     cost, a, b = _checked(where, cost, a, b)
-    _positive(where, "epsilon", epsilon)
-    _positive(where, "mass", mass)
+    require_positive(where, "epsilon", epsilon)
+    require_positive(where, "mass", mass)
     _sweeps(where, sweeps)
     if not any(isinstance(x, jax.core.Tracer) for x in (a, b, mass)):
         largest = min(float(a.sum()), float(b.sum()))
@@ -362,193 +352,11 @@ def _alternate(
     return final, change
 
 
-# --- Dual variables of an exact plan ----------------------------------------------------------
-
-
-class Laguerre(NamedTuple):
-    """Weights of a power diagram.
-
-    Attributes:
-        weights: g with cost_ij - g_j <= cost_il - g_l for every l, wherever i is matched to j.
-        smallest_cycle: smallest total weight of a cycle of re-matchings; not negative (up to
-            rounding) exactly if the matching is optimal, that is, cyclically monotone. With a
-            negative cycle no such weights exist, and `weights` satisfy nothing.
-    """
-
-    weights: Float[Array, " k"]
-    smallest_cycle: Float[Array, ""]
-
-
-def laguerre_weights(cost: Float[ArrayLike, "n k"], plan: Float[ArrayLike, "*plan"]) -> Laguerre:
-    """Dual variables of a given exact plan, and the certificate that it is optimal.
-
-    Going from cell j to cell l costs the least that any point of j would pay for it. Shortest paths
-    under these weights (min-plus Floyd-Warshall, k^3 operations) give the dual variables; the
-    solution in the middle of the feasible set, centered at zero, is returned, which does not depend
-    on a solver's choice of a vertex. Rockafellar, "Characterization of the subdifferentials of
-    convex functions" (1966).
-
-    Args:
-        cost: of matching point i with cell j.
-        plan: masses; only where they are positive counts.
-
-    Raises:
-        ValueError: if shapes disagree, the cost is NaN, a mass is negative, or a cell has no point.
-    """
-    where = "laguerre_weights"
-    cost = _cost(where, cost)
-    plan = jnp.asarray(plan, cost.dtype)
-    if plan.shape != cost.shape:
-        raise ValueError(f"{where}: plan must have the cost's shape {cost.shape}, got {plan.shape}")
-    if not isinstance(plan, jax.core.Tracer):
-        if not bool((plan >= 0).all()):
-            raise ValueError(f"{where}: plan must not hold negative or NaN entries")
-        if not bool((plan > 0).any(0).all()):
-            empty = np.flatnonzero(~np.asarray((plan > 0).any(0)))
-            raise ValueError(f"{where}: every cell needs a point; empty: {empty[:5].tolist()}")
-    solved: Laguerre = _laguerre(cost, plan > 0)
-    return solved
-
-
-@jax.jit
-def _laguerre(cost: _Floats, matched: Bool[Array, "n k"]) -> Laguerre:
-    cells = cost.shape[1]
-
-    def leave(cell: Int[Array, ""]) -> _Floats:
-        extra = jnp.where(matched[:, cell, None], cost - cost[:, cell, None], jnp.inf)
-        return extra.min(0)
-
-    paths = jax.lax.map(leave, jnp.arange(cells))
-    # A cell is not left for itself, so that the diagonal ends as the smallest cycle through it.
-    paths = jnp.where(jnp.eye(cells, dtype=bool), jnp.inf, paths)
-
-    def through(cell: Int[Array, ""], paths: _Floats) -> _Floats:
-        return jnp.minimum(paths, paths[:, cell, None] + paths[cell])
-
-    paths = jax.lax.fori_loop(0, cells, through, paths)
-    smallest = jnp.where(cells > 1, jnp.diag(paths).min(), 0.0)
-    paths = jnp.where(jnp.eye(cells, dtype=bool), 0, paths)
-    weights = (paths.mean(0) - paths.mean(1)) / 2
-    return Laguerre(weights - weights.mean(), smallest)
-
-
-# --- Trees ------------------------------------------------------------------------------------
-
-
-class Tree(NamedTuple):
-    """A weighted tree, laid out depth first: what hangs below a node is one slice of its points.
-
-    Attributes:
-        order: the points in depth-first order.
-        first: per node, position of the first point below it.
-        last: per node, position after the last one.
-        weights: length of the edge from each node to its parent; 0 for the root.
-    """
-
-    order: Int[Array, " points"]
-    first: Int[Array, " nodes"]
-    last: Int[Array, " nodes"]
-    weights: Float[Array, " nodes"]
-
-
-def tree(
-    parent: Int[ArrayLike, " nodes"],
-    weights: Float[ArrayLike, " edges"],
-    points: Int[ArrayLike, " points"],
-) -> Tree:
-    """Lays out a rooted tree for `tree_wasserstein`.
-
-    Args:
-        parent: of every node; -1 for the one root.
-        weights: length of the edge to the parent; the root's is not used.
-        points: the node at which each point sits; several may share one.
-
-    Raises:
-        ValueError: if there is no node or no point; if `parent` has not exactly one root, names no
-            node or has a cycle; if a weight is negative or not finite; if a point sits nowhere.
-    """
-    up, lengths = np.array(parent), np.array(weights, float)
-    seats = np.array(points)
-    nodes = len(up)
-    if up.ndim != 1 or nodes == 0 or lengths.shape != up.shape:
-        raise ValueError(
-            "tree: parent and weights must be vectors of one length of at least 1, got shapes "
-            f"{up.shape} and {lengths.shape}"
-        )
-    if (up == -1).sum() != 1 or up.min() < -1 or up.max() >= nodes:
-        raise ValueError(
-            f"tree: parent must hold -1 once, for the root, and else nodes below {nodes}; "
-            f"got {(up == -1).sum()} roots and values from {up.min()} to {up.max()}"
-        )
-    if not (np.isfinite(lengths) & (lengths >= 0)).all():
-        raise ValueError("tree: weights must be finite and not negative")
-    if seats.size == 0 or seats.min() < 0 or seats.max() >= nodes:
-        raise ValueError(f"tree: points must be one or more nodes in [0, {nodes}), got {seats!r}")
-    root = int(np.flatnonzero(up == -1)[0])
-    lengths[root] = 0
-    children: list[list[int]] = [[] for _ in range(nodes)]
-    for node, above in enumerate(up):
-        if above >= 0:
-            children[above].append(node)
-    sequence, stack = [], [root]
-    while stack:
-        sequence.append(stack.pop())
-        stack += children[sequence[-1]]
-    if len(sequence) < nodes:
-        raise ValueError(f"tree: parent has a cycle; {nodes - len(sequence)} nodes hang off it")
-    size = np.bincount(seats, minlength=nodes)
-    here = np.zeros(nodes, int)
-    here[sequence] = np.cumsum(size[sequence]) - size[sequence]
-    for node in reversed(sequence[1:]):
-        size[up[node]] += size[node]
-    order = np.argsort(here[seats], kind="stable")
-    layout = (order, here, here + size, lengths)
-    return Tree(*(jnp.asarray(x) for x in layout))
-
-
-def tree_wasserstein(
-    tree: Tree, a: Float[ArrayLike, "*a"], b: Float[ArrayLike, "*b"]
-) -> Float[Array, "*batch"]:
-    """Wasserstein distance under the tree's path metric: each edge times the mass that crosses it.
-
-    The masses below all nodes are differences of one running sum, so that a distance costs as many
-    operations as there are points and nodes. Evans and Matsen, "The phylogenetic
-    Kantorovich-Rubinstein metric" (2012), Equation 5. Use double precision.
-
-    Args:
-        tree: from `tree`.
-        a: masses at the points.
-        b: masses at the points, with the same totals.
-
-    Raises:
-        ValueError: if a last axis has not one mass per point; if a mass is negative or not finite;
-            if totals differ.
-    """
-    where, points = "tree_wasserstein", len(tree.order)
-    a, b = (_masses(where, name, x) for name, x in (("a", a), ("b", b)))
-    if a.shape[-1:] != (points,) or b.shape[-1:] != (points,):
-        raise ValueError(
-            f"{where}: a and b need {points} masses on the last axis, got shapes {a.shape} and "
-            f"{b.shape}"
-        )
-    _same_total(where, a, b)
-    distance: Array = _tree_wasserstein(tree, a, b)
-    return distance
-
-
-@jax.jit
-def _tree_wasserstein(tree: Tree, a: _Floats, b: _Floats) -> _Floats:
-    surplus = jnp.cumsum((a - b)[..., tree.order], axis=-1)
-    surplus = jnp.pad(surplus, [(0, 0)] * (surplus.ndim - 1) + [(1, 0)])
-    crossing = surplus[..., tree.last] - surplus[..., tree.first]
-    return jnp.abs(crossing) @ tree.weights.astype(crossing.dtype)
-
-
 # --- Input checks -----------------------------------------------------------------------------
 
 
 def _checked(where: str, cost: Any, a: Any, b: Any) -> tuple[_Floats, _Floats, _Floats]:
-    cost = _cost(where, cost)
+    cost = require_cost(where, cost)
     a, b = (_masses(where, name, x).astype(cost.dtype) for name, x in (("a", a), ("b", b)))
     if a.shape != cost.shape[:1] or b.shape != cost.shape[1:]:
         raise ValueError(
@@ -556,18 +364,6 @@ def _checked(where: str, cost: Any, a: Any, b: Any) -> tuple[_Floats, _Floats, _
             f"{cost.shape[1:]}, got {a.shape} and {b.shape}"
         )
     return cost, a, b
-
-
-def _cost(where: str, values: Any) -> _Floats:
-    cost: Array = jnp.asarray(values, float)
-    if cost.ndim != 2 or 0 in cost.shape:
-        raise ValueError(
-            f"{where}: cost must be a matrix with at least one row and one column, got shape "
-            f"{cost.shape}"
-        )
-    if not isinstance(cost, jax.core.Tracer) and bool(jnp.isnan(cost).any()):
-        raise ValueError(f"{where}: cost must not be NaN, got {int(jnp.isnan(cost).sum())} of them")
-    return cost
 
 
 def _masses(where: str, name: str, values: Any) -> _Floats:
@@ -594,13 +390,6 @@ def _same_total(where: str, a: _Floats, b: _Floats) -> None:
         raise ValueError(
             f"{where}: a and b must have the same total, got {left:.9g} and {right:.9g}"
         )
-
-
-def _positive(where: str, name: str, number: Any) -> None:
-    if not isinstance(number, jax.core.Tracer) and not (
-        math.isfinite(float(number)) and float(number) > 0
-    ):
-        raise ValueError(f"{where}: {name} must be positive and finite, got {number!r}")
 
 
 def _sweeps(where: str, sweeps: int) -> None:
