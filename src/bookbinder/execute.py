@@ -56,11 +56,11 @@ def fingerprint(paper: catalogue.Paper, root: Path = Path()) -> str:
     """Digest of all that an execution depends on.
 
     These are the notebook, the library modules it imports directly or through another, the
-    pinned requirements, the paper's claims in the catalogue, Python's version, and what the
-    environment says about numerics.
+    pinned requirements, the paper's claims in the catalogue and its reference outputs, Python's
+    version, and what the environment says about numerics.
     """
-    notebook = paper.notebook(root)
-    files = (notebook, *library_modules(notebook, root), root / "requirements.txt")
+    notebook, outputs = paper.notebook(root), root / f"book/reference/{paper.slug}.json"
+    files = (notebook, outputs, *library_modules(notebook, root), root / "requirements.txt")
     claims = [claim.model_dump() for claim in paper.claims]
     return digest_of(files, [claims, list(paper.waived), sys.version_info[:2], settings()])
 
@@ -206,7 +206,11 @@ def _run_nbmake(copy: Path, watch: Path, limit: float) -> str | None:
 
 
 def _explain(slug: str, notebook: Any, state: dict[str, int], output: str) -> str:
-    """Notebook, cell, and the last lines of what went wrong."""
+    """Notebook, cell, and the last lines of what went wrong.
+
+    nbmake's own result tells of a cell that raises, but there is none when the kernel dies or the
+    notebook runs out of time; the watch in the kernel knows the cell in all three cases.
+    """
     where = f"{slug}: failed in code cell {state['cell']}"
     if "Kernel died" in output:
         peak = state["peak_bytes"] / 2**20

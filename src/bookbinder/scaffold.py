@@ -46,7 +46,7 @@ The paper's, beside its baselines and the strongest simple one.
 The paper's figure recreated, and one that a teacher would want.
 ---
 ## Claims
----code
+---code hide-input
 ledger = claims.Ledger("{slug}")
 ledger.record(
     "C1",
@@ -131,7 +131,10 @@ def _cells(text: str) -> Iterator[Any]:
     for number, (kind, source) in enumerate(pairs):
         code, _, tag = kind.partition(" ")
         make: Any = nbformat.v4.new_code_cell if code else nbformat.v4.new_markdown_cell
-        yield make(source.strip(), id=f"cell-{number:02d}", metadata={"tags": [tag]} if tag else {})
+        metadata: dict[str, Any] = {"tags": [tag]} if tag else {}
+        if tag == "hide-input":  # folded in JupyterLab, too
+            metadata["jupyter"] = {"source_hidden": True}
+        yield make(source.strip(), id=f"cell-{number:02d}", metadata=metadata)
 
 
 def main() -> None:

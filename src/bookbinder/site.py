@@ -39,6 +39,11 @@ def build(executed: Path = EXECUTED, target: Path = TARGET, jobs: int | None = N
 
 
 def _sphinx(source: Path, work: Path, jobs: int) -> None:
+    """Runs Sphinx.
+
+    Jupyter Book's own `build_sphinx` would not do: it warns of its own settings, and after a
+    mistake in `_config.yml` it builds on, executing notebooks if `execute` is what it lost.
+    """
     # Imported late: staging alone does not need Sphinx.
     from jupyter_book.config import get_final_config  # type: ignore[import-untyped]
     from sphinx.application import Sphinx

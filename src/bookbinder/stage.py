@@ -13,16 +13,16 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 
-from bookbinder import catalogue, concept_map, pages, record, times
-from bookbinder.catalogue import Catalogue, CatalogueError, Paper
+from bookbinder import catalogue, concept_map, download, pages, record, times
+from bookbinder.catalogue import Catalogue, CatalogueError, Paper, Part
 from bookbinder.pages import Run
 from paperlab.claims import MIME_TYPE
 from paperlab.claims.display import table
@@ -33,6 +33,7 @@ EXECUTED = Path("build/executed")
 SOURCE = Path("build/source")
 
 THUMBNAIL = (480, 270)
+EXAMPLE = ("deepseek-r1", "C1")  # explained step by step in "How to read"
 MARKER = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.MULTILINE)
 
 
@@ -60,11 +61,19 @@ def stage(
         notebook = _read(executed / f"{paper.slug}.ipynb")
         notebooks[paper.slug] = notebook
         runs.append(_run(paper, notebook, executed, root))
-    files = _static_files(root / BOOK)
-    files |= _generated_files(everything, runs, notebooks, root)
+    wheel, content = download.build_wheel(root)
+    files = _static_files(root / BOOK) | {
+        f"_downloads/{wheel}": content,
+        "_downloads/requirements.txt": (root / "requirements.txt").read_bytes(),
+    }
+    files |= _generated_files(everything, runs, notebooks, wheel, root)
     config = yaml.safe_load((root / BOOK / "_config.yml").read_text("utf-8"))
+    works = download.bibliography(files[f"{n}.bib"].decode() for n in ("references", "papers"))
     for run in runs:
-        files |= _paper_files(run, notebooks[run.paper.slug], config)
+        notebook = _with_draws(notebooks[run.paper.slug], run)
+        files |= _paper_files(run, notebook, config, wheel, root)
+        offered = download.notebook(notebook, run, works, wheel)
+        files[f"_downloads/{run.page}.ipynb"] = _serialized(offered)
     _write(files, target)
     return everything, runs
 
@@ -90,7 +99,7 @@ def _run(paper: Paper, notebook: Any, executed: Path, root: Path) -> Run:
             paper,
             heading[1].strip(),
             claims,
-            record.read(paper.slug, root),
+            _accepted(paper, root),
             record.is_of_older_library(paper, root),
             measured["seconds"],
             measured["peak_bytes"],
@@ -103,9 +112,16 @@ def _run(paper: Paper, notebook: Any, executed: Path, root: Path) -> Run:
         raise StageError(str(error)) from None
 
 
+def _accepted(paper: Paper, root: Path) -> record.Record | None:
+    """The paper's record; none that was accepted under other rules, whose claims are not these."""
+    accepted = record.read(paper.slug, root)
+    return accepted if accepted and accepted["rules"] == paper.rules().digest else None
+
+
 # --- Content --------------------------------------------------------------------------------
 
 Files = dict[str, bytes]
+Pieces = Mapping[str, Callable[[], str]]
 
 
 def _static_files(book: Path) -> Files:
@@ -116,70 +132,102 @@ def _static_files(book: Path) -> Files:
         if path.is_file()
         and path.suffix != ".md"
         and path.name != "parts.yml"
-        and path.parent.name not in ("papers", "record")
+        and path.parent.name not in ("papers", "record", "reference", "pieces")
         and "__pycache__" not in path.parts
     }
 
 
 def _generated_files(
-    everything: Catalogue, runs: list[Run], notebooks: Mapping[str, Any], root: Path
+    everything: Catalogue, runs: list[Run], notebooks: Mapping[str, Any], wheel: str, root: Path
 ) -> Files:
     """Pages with generated pieces, table of contents, bibliography, API pages."""
-    book = root / BOOK
-    planned = len(everything.papers) - len(runs)
-    pieces: dict[str, Callable[[], str]] = {
-        "summary": lambda: pages.summary_strip(runs, planned),
-        "gallery": lambda: pages.gallery(everything, runs),
-        "claims": lambda: pages.claims_table(runs),
-        "findings": lambda: pages.findings(everything, runs),
-        "first-findings": lambda: pages.first_findings(everything, runs),
-        "audit": lambda: pages.audit(runs),
-        "waivers": lambda: pages.waivers_table(runs),
-        "notebooks": lambda: pages.notebooks_table(everything, runs),
-        "planned": lambda: pages.planned_table(everything, runs),
-    }
-    files: Files = {path.name: _fill(path, pieces).encode() for path in sorted(book.glob("*.md"))}
     parts = [
         (part, own)
         for part in everything.parts
         if (own := [run for run in runs if run.paper.part == part.slug])
     ]
-    for part, own in parts:
-        story = book / "parts" / f"{part.slug}.md"
-        text = story.read_text("utf-8").strip() if story.exists() else part.summary
-        addresses = {run.paper.slug: f"{run.paper.slug}.html" for run in own}
-        drawn = concept_map.draw(part.map, addresses) if part.map else pages.concept_map(own)
-        sections = [f"# {part.title}", text, "## Concept map", pages.raw(drawn)]
-        for run in own:
-            for figure in _part_figures(notebooks[run.paper.slug]):
-                sections += [
-                    "## A figure to play with",
-                    pages.raw(figure),
-                    pages.raw(pages.source(run)),
-                ]
-        sections += ["## Reading order", pages.raw(pages.reading_order(own)), ""]
-        files[f"{part.slug}/index.md"] = "\n\n".join(sections).encode()
     modules = _modules(root / LIBRARY)
-    for module in modules:
-        files[f"api/{module}.md"] = pages.api_page(module).encode()
-    api = {"modules": lambda: pages.modules(modules)}
-    files["api/index.md"] = _fill(book / "api" / "index.md", api).encode()
-    files["_toc.yml"] = pages.table_of_contents(parts, list(modules)).encode()
-    files["papers.bib"] = pages.bibliography([run.paper for run in runs]).encode()
+    files = _pages_of_the_book(everything, runs, modules, wheel, root)
+    files |= {
+        f"{part.slug}/index.md": _part_page(part, own, notebooks, root).encode()
+        for part, own in parts
+    }
+    lines = _search_lines(files, everything, runs, modules)
+    record_of_all = {run.paper.slug: run.accepted or {"claims": run.measured} for run in runs}
+    offered = json.dumps(record_of_all, indent=1, ensure_ascii=False, sort_keys=True)
+    return files | {
+        "_toc.yml": pages.files.table_of_contents(parts, list(modules)).encode(),
+        "papers.bib": pages.files.bibliography([run.paper for run in runs]).encode(),
+        "_static/summaries.js": pages.files.summaries(lines).encode(),
+        "_downloads/claims.json": f"{offered}\n".encode(),
+    }
+
+
+def _pages_of_the_book(
+    everything: Catalogue, runs: list[Run], modules: Mapping[str, str], wheel: str, root: Path
+) -> Files:
+    """The pages that are written by hand, filled in, and the library's."""
+    planned = len(everything.papers) - len(runs)
+    pieces: Pieces = {
+        "summary": lambda: pages.landing.summary(runs, planned, root),
+        "gallery": lambda: pages.landing.gallery(everything, runs, root),
+        "library": lambda: pages.landing.library(wheel, root),
+        "findings": lambda: pages.findings.by_part(everything, runs, root),
+        "first-findings": lambda: pages.findings.first(everything, runs, root),
+        "audit": lambda: pages.scoreboard.audit(runs, root),
+        "claims": lambda: pages.scoreboard.claims(runs, root),
+        "waivers": lambda: pages.scoreboard.waivers(runs, root),
+        "notebooks": lambda: pages.scoreboard.notebooks(everything, runs, root),
+        "planned": lambda: pages.scoreboard.planned(everything, runs, root),
+        "modules": lambda: pages.files.modules(modules, root),
+        "worked-example": lambda: _worked_example(runs),
+    }
+    book = root / BOOK
+    texts = {path.name: _fill(path, pieces) for path in sorted(book.glob("*.md"))}
+    texts |= {f"api/{module}.md": pages.files.api_page(module) for module in modules}
+    texts["api/index.md"] = _fill(book / "api" / "index.md", pieces)
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _worked_example(runs: Sequence[Run]) -> str:
+    """One claim of one page, as its ledger shows it."""
+    slug, claim = EXAMPLE
+    run = next(run for run in runs if run.paper.slug == slug)
+    accepted = run.accepted["claims"] if run.accepted else ()
+    return table(run.paper.rules(), [c for c in run.measured if c["id"] == claim], accepted)
+
+
+def _part_page(part: Part, runs: list[Run], notebooks: Mapping[str, Any], root: Path) -> str:
+    """A part's story, its map, its figures and its papers."""
+    raw = pages.files.raw
+    story = root / BOOK / "parts" / f"{part.slug}.md"
+    text = story.read_text("utf-8").strip() if story.exists() else part.summary
+    sections = [f"# {part.title}", text, "## Concept map", raw(_map(part, runs, root))]
+    for run in runs:
+        for figure in _part_figures(notebooks[run.paper.slug]):
+            source = pages.part.source(run, root)
+            sections += ["## A figure to play with", raw(figure), raw(source)]
+    sections += ["## Reading order", raw(pages.part.reading_order(runs, root)), ""]
+    return "\n\n".join(sections)
+
+
+def _map(part: Part, runs: list[Run], root: Path) -> str:
+    if part.map is None:
+        return pages.part.concept_map(runs, root)
+    return concept_map.draw(part.map, {run.paper.slug: f"{run.paper.slug}.html" for run in runs})
+
+
+def _search_lines(
+    files: Files, everything: Catalogue, runs: list[Run], modules: Mapping[str, str]
+) -> dict[str, str]:
+    """What a search result says about its page, by the page's name."""
     lines = {
         name.removesuffix(".md"): _first_sentence(content.decode())
         for name, content in files.items()
-        if name.endswith(".md")
     }
     lines |= {f"api/{module}": line for module, line in modules.items()}
     lines |= {f"{part.slug}/index": part.summary for part in everything.parts}
-    lines |= {run.page: pages.origin(run.paper) for run in runs}
-    files["_static/summaries.js"] = pages.summaries(lines).encode()
-    record_of_all = {run.paper.slug: run.accepted or {"claims": run.measured} for run in runs}
-    files["_downloads/claims.json"] = (
-        json.dumps(record_of_all, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    ).encode()
-    return files
+    return lines | {run.page: pages.files.origin(run.paper) for run in runs}
 
 
 def _modules(library: Path) -> dict[str, str]:
@@ -200,14 +248,14 @@ def _part_figures(notebook: Any) -> list[str]:
     ]
 
 
-def _fill(path: Path, pieces: Mapping[str, Callable[[], str]]) -> str:
+def _fill(path: Path, pieces: Pieces) -> str:
     """A page's text with its markers replaced by generated HTML."""
 
     def piece(marker: re.Match[str]) -> str:
         if marker[1] not in pieces:
             known = ", ".join(sorted(pieces))
             raise StageError(f"{path}: no generated piece {marker[1]}; there are {known}")
-        return pages.raw(pieces[marker[1]]())
+        return pages.files.raw(pieces[marker[1]]())
 
     return MARKER.sub(piece, path.read_text("utf-8"))
 
@@ -228,13 +276,15 @@ def _first_line(module: Path) -> str:
 # --- A paper --------------------------------------------------------------------------------
 
 
-def _paper_files(run: Run, notebook: Any, config: Mapping[str, Any]) -> Files:
-    """The page, the thumbnail and the notebook to download."""
-    header = pages.paper_header(run, pages.launch_links(run.paper, config))
+def _paper_files(
+    run: Run, notebook: Any, config: Mapping[str, Any], wheel: str, root: Path
+) -> Files:
+    """The page and the thumbnail."""
+    launch = pages.paper.launch_links(run.paper, config)
+    header = pages.paper.header(run, launch, wheel, root)
     page = copy.deepcopy(notebook)
-    text = f"{pages.search_keywords(run.paper)}\n\n{pages.raw(header)}"
+    text = f"{pages.files.search_keywords(run.paper)}\n\n{pages.files.raw(header)}"
     page.cells.insert(1, nbformat.v4.new_markdown_cell(text, id="paper-header"))
-    _show_draws(page, run)
     page.metadata.pop("paperlab")  # on the page already; a new timing must not look like news
     for cell in page.cells:
         cell.metadata.pop("execution", None)
@@ -243,41 +293,19 @@ def _paper_files(run: Run, notebook: Any, config: Mapping[str, Any]) -> Files:
                 output.data = {"text/html": output.data["text/html"]}
     return {
         f"{run.page}.ipynb": _serialized(page),
-        f"_downloads/{run.page}.ipynb": _serialized(_to_download(notebook)),
         f"_static/thumbnails/{run.paper.slug}.webp": _thumbnail(run, notebook),
     }
 
 
-def _show_draws(page: Any, run: Run) -> None:
-    """Shows the ledger with the book's verdicts and draws beside this run."""
+def _with_draws(notebook: Any, run: Run) -> Any:
+    """A copy whose ledger shows the book's verdicts and draws beside this run."""
+    page = copy.deepcopy(notebook)
     accepted = run.accepted["claims"] if run.accepted else ()
     for cell in page.cells:
         for output in cell.get("outputs", []):
             if MIME_TYPE in output.get("data", {}):
                 output.data["text/html"] = table(run.paper.rules(), run.measured, accepted)
-
-
-def _to_download(notebook: Any) -> Any:
-    """The executed notebook with figures that JupyterLab shows before it trusts the notebook.
-
-    Inline SVG is not among them; an image with the same caption is.
-    """
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if MIME_TYPE in data:  # its numbers stand beside the pictures
-                data["text/html"] = re.sub(r"<svg.*?</svg>", "<br>", data["text/html"])
-            elif "image/png" in data and "<svg" in data.get("text/html", ""):
-                before, _, rest = data["text/html"].partition("<svg")
-                source = f"data:image/png;base64,{''.join(data['image/png'].split())}"
-                image = f'<img src="{source}" alt="{pages.escape(data["text/plain"])}">'
-                data["text/html"] = before + image + rest.rpartition("</svg>")[2]
-            elif "<svg" in data.get("text/html", ""):  # a figure with choices has no image
-                told = f"{data['text/plain']} Run the cell to see it."
-                data["text/html"] = f"<p>{pages.escape(told)}</p>"
-    return notebook
+    return page
 
 
 def _serialized(notebook: Any) -> bytes:
@@ -297,11 +325,9 @@ def _thumbnail(run: Run, notebook: Any) -> bytes:
 
 def _scaled(png: bytes) -> bytes:
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
-    canvas = Image.new("RGB", THUMBNAIL, "white")
-    canvas.paste(image, ((canvas.width - image.width) // 2, (canvas.height - image.height) // 2))
+    padded = ImageOps.pad(image, THUMBNAIL, Image.Resampling.LANCZOS, "white")
     buffer = io.BytesIO()
-    canvas.save(buffer, "WEBP", quality=80, method=6)
+    padded.save(buffer, "WEBP", quality=80, method=6)
     return buffer.getvalue()
 
 

@@ -1,5 +1,6 @@
 """What a reader does with the site in a real browser."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -124,17 +125,17 @@ def test_figures_with_choices_work_by_keyboard_on_a_phone(
             assert figure.locator("script").count() == 0
             seen = set()
             radios = [fieldset.locator("input") for fieldset in figure.locator("fieldset").all()]
-            for first in range(radios[0].count()):
-                radios[0].nth(first).focus()
-                page.keyboard.press("Space")
-                radios[1].first.focus()
-                page.keyboard.press("Space")
-                for _ in range(radios[1].count()):
+            *outer, inner = radios  # one set of choices, or two
+            for choice in outer[0].all() if outer else [inner.first]:
+                for start in (choice, inner.first):
+                    start.focus()
+                    page.keyboard.press("Space")
+                for _ in range(inner.count()):
                     shown = figure.evaluate(SEEN)
                     assert len(shown["sentences"]) == 1 and shown["layers"] > 0
                     seen.add(shown["sentences"][0])
                     page.keyboard.press("ArrowRight")
-            assert len(seen) == radios[0].count() * radios[1].count()
+            assert len(seen) == math.prod(options.count() for options in radios)
             found += 1
     assert found > 0
 
@@ -182,6 +183,50 @@ def test_scoreboard_sorts_and_filters(server: str, open_page: Open) -> None:
     word = page.locator("#planned-table tbody tr th").first.inner_text()
     page.locator("label.filter:has(+ output + #planned-table) input").fill(word)
     assert page.locator("#planned-table tbody tr:visible").count() == 1
+
+
+def test_scoreboard_narrows_by_what_a_verdict_rests_on(
+    server: str, open_page: Open, papers: list[Paper], records: Records
+) -> None:
+    page = open_page(server + "scoreboard.html")
+    claims = [claim for paper in papers for claim in records[paper.slug]]
+    bars = [{check["bar"] for check in claim["checks"]} for claim in claims]
+    kinds = [{check["kind"] for check in claim["checks"]} for claim in claims]
+    rows = page.locator("#claims-table tbody tr:visible")
+
+    def choose(name: str, value: str) -> None:
+        page.locator(f"select[name={name}]").select_option(value)
+
+    choose("Kind", "bound")
+    assert rows.count() == sum("bound" in kind for kind in kinds)
+    choose("Bar", "theory")
+    both = ["bound" in kind and "theory" in bar for kind, bar in zip(kinds, bars, strict=True)]
+    assert rows.count() == sum(both)
+    choose("Whose", "ours")
+    ours = [claim["whose"] == "ours" for claim in claims]
+    assert rows.count() == sum(a and b for a, b in zip(both, ours, strict=True))
+    for name in ("Kind", "Bar", "Whose"):
+        choose(name, "")
+    assert rows.count() == len(claims)
+
+
+@pytest.mark.parametrize("name", ["index.html", "scoreboard.html", "a paper"])
+def test_pages_print_light_and_whole(
+    server: str, open_page: Open, papers: list[Paper], name: str
+) -> None:
+    page = open_page(server + (address(papers[0]) if name == "a paper" else name), scheme="dark")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.emulate_media(media="print")
+    for width in (680, 1010):  # A4 upright and on its side
+        page.set_viewport_size({"width": width, "height": 1000})
+        assert background(page) == "rgb(255, 255, 255)"
+        ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+        assert max(map(int, re.findall(r"\d+", ink))) < 64, ink
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        for hidden in ("header.top", ".book-nav", "article details:not([open])", ".filters"):
+            assert page.locator(f"{hidden}:visible").count() == 0, hidden
+        strips = page.locator("table.claims svg.forest")
+        assert strips.count() == page.locator("table.claims svg.forest:visible").count()
 
 
 def test_folded_code_unfolds_by_mouse(server: str, open_page: Open, papers: list[Paper]) -> None:

@@ -1,5 +1,5 @@
-// Tables marked data-table: a heading sorts, and a field above filters. Without JavaScript they are
-// plain tables.
+// Tables marked data-table: a heading sorts, a field above filters, and so does a list of choices
+// for each heading marked data-choices. Without JavaScript they are plain tables.
 "use strict";
 
 for (const table of document.querySelectorAll("table[data-table]")) {
@@ -38,11 +38,41 @@ for (const table of document.querySelectorAll("table[data-table]")) {
   label.append(input);
   table.before(label, count);
   count.className = "muted";
-  const text = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
-  input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const row of rows) row.hidden = !words.every((word) => text.get(row).includes(word));
-    const shown = rows.filter((row) => !row.hidden).length;
-    count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+
+  const values = (row, column) => (row.cells[column].dataset.values ?? "").split("|");
+  const choices = [...table.tHead.rows[0].cells].flatMap((head, column) => {
+    if (!head.hasAttribute("data-choices")) return [];
+    const select = document.createElement("select");
+    select.name = head.textContent;
+    select.append(new Option("all", ""));
+    const offered = new Set(rows.flatMap((row) => values(row, column)).filter(Boolean));
+    select.append(...[...offered].map((value) => new Option(value)));
+    return [{ column, select }];
   });
+  if (choices.length) {
+    const form = document.createElement("form");
+    form.className = "filters";
+    for (const { select } of choices) {
+      const choice = document.createElement("label");
+      choice.append(`${select.name} `, select);
+      form.append(choice);
+    }
+    label.before(form);
+  }
+
+  const text = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const filter = () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const chosen = choices.filter(({ select }) => select.value);
+    for (const row of rows) {
+      row.hidden =
+        !words.every((word) => text.get(row).includes(word)) ||
+        !chosen.every(({ column, select }) => values(row, column).includes(select.value));
+    }
+    const shown = rows.filter((row) => !row.hidden).length;
+    count.textContent = words.length + chosen.length ? `${shown} of ${rows.length} rows` : "";
+  };
+  for (const field of [input, ...choices.map(({ select }) => select)]) {
+    field.addEventListener("input", filter);
+  }
 }
