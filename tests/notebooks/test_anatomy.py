@@ -96,9 +96,11 @@ def test_stored_without_outputs(notebook):
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
 
 
-def test_cells_are_short(notebook):
+def test_what_the_page_folds_is_folded_in_jupyterlab(notebook):
     for cell in of_type(notebook, "code"):
-        assert len(cell.source.splitlines()) <= 40, cell.source.splitlines()[0]
+        folded = "hide-input" in cell.metadata.get("tags", [])
+        hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert folded == hidden, cell.source.splitlines()[0]
 
 
 def test_figures_compute_nothing_that_other_code_reads(notebook):
@@ -187,6 +189,15 @@ def test_executed_without_noise(executed):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr", output.text
+
+
+def test_printed_outputs_are_short(executed):
+    """A value left at a cell's end, such as a model's arrays, fills a page with digits."""
+    for cell in of_type(executed, "code"):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            shown = output.get("text", "" if len(data) > 1 else data.get("text/plain", ""))
+            assert len(shown.splitlines()) <= 25, (cell.source.splitlines()[-1], shown[:200])
 
 
 def test_every_figure_has_caption_and_alternative_text(executed):
