@@ -32,7 +32,7 @@ CORES = 2
 
 
 class Refused(ValueError):
-    """A record whose evidence lacks what no waiver excuses; one line per weakness."""
+    """A record that cannot be accepted; one line for each thing that its evidence lacks."""
 
 
 def seeds(rules: str, code: str) -> list[int]:
@@ -145,9 +145,13 @@ def write(slug: str) -> None:
     """Pools the draws of a paper and writes its record.
 
     Raises:
-        Refused: if the evidence is weak; the record then stays as it was.
+        Refused: if the evidence is weak, or the run with SEED 0 is of other code, as one made by
+            hand may be; the record then stays as it was.
     """
     paper = catalogue.load()[slug]
+    run = record.EXECUTED / f"{slug}.ipynb"
+    if record.code_digest(run) != record.code_digest(paper.notebook()):
+        raise Refused(f"{run} is of other code: delete it and run make accept again")
     first = record.collect([slug])[slug]
     draws = [json.loads(draw_path(slug, seed).read_text("utf-8")) for seed in seeds_of(paper)]
     accepted = assemble(paper, first, draws)

@@ -6,6 +6,8 @@ import nbformat
 import pytest
 import yaml
 
+from bookbinder.accept import Refused, write
+
 MEASURE = """
 import numpy as np
 rng = np.random.default_rng(SEED)
@@ -82,3 +84,15 @@ def test_an_acceptance_from_first_draws_to_another_processor_and_a_weak_control(
     assert "C1   undecided" in output and "a C1: no control is rejected" in output
     assert recorded(book) == other, "a refused record stays as it was"
     assert not set(map(int, runs(book)[5:])) & set(first["seeds"])
+
+
+def test_a_first_run_of_other_code_is_refused(book, monkeypatch):
+    """Snakemake takes a file that was executed by hand for current, whatever it was made from."""
+    monkeypatch.chdir(book.root)
+    stored = book.root / "notebooks/part/a.ipynb"
+    (book.root / "build/executed").mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.read(stored, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("another = 1"))
+    nbformat.write(notebook, book.root / "build/executed/a.ipynb")
+    with pytest.raises(Refused, match="of other code: delete it"):
+        write("a")
