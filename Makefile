@@ -65,8 +65,9 @@ check: $(VENV)/.test ## Check one paper in seconds without running it, P=<slug>:
 times: $(VENV)/.book ## Time, memory, words and lines of every paper, against the budget
 	@python -m bookbinder.times
 
-new: $(VENV)/.book ## Start a notebook, P=<slug>: skeleton with all sections, claims to fill in
-	python -m bookbinder.scaffold $(P)
+new: $(VENV)/.book ## Start a paper, P=<slug>: notebook and first claim; PART=<part> where it is not planned yet
+	@test -n "$(P)" || { echo "Which paper? make new P=<slug>" >&2; exit 2; }
+	python -m bookbinder.scaffold $(P) $(and $(PART),--part $(PART))
 
 serve: $(VENV)/.book book ## Preview the site in a browser, rebuilt at every change
 	python -m bookbinder.serve

@@ -8,7 +8,7 @@ BOOK = catalogue.load()
 PAPERS = BOOK.written()
 EXECUTED = [f"build/executed/{paper.slug}.ipynb" for paper in PAPERS]
 DIGESTS = {paper.slug: execute.fingerprint(paper) for paper in PAPERS}
-PAGES = ["requirements-book.txt"] + sorted(
+PAGES = ["requirements-book.txt", "requirements.txt", "CONTRIBUTING.md"] + sorted(
     path
     for folder in ("book", "src")
     for path in Path(folder).rglob("*")

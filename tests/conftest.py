@@ -50,7 +50,13 @@ class SmallBook:
         for slug in notebooks:
             entry = {"title": slug, "authors": ["A. Author"], "arxiv": None, "code": None}
             entry |= {"published": datetime.date(2024, 1, 1), "venue": "none", "scope": "exact"}
-            entry |= {"tags": ["tag"], "read": "all", "finding": "One.", "claims": [claim]}
+            entry |= {
+                "tags": ["optimization"],
+                "keywords": ["word"],
+                "read": "all",
+                "finding": "One.",
+                "claims": [claim],
+            }
             self.write_entry(slug, entry)
         parts = [{"slug": "part", "title": "Part", "summary": "A part.", "papers": [*notebooks]}]
         (self.root / "book/parts.yml").write_text(yaml.safe_dump(parts, sort_keys=False))

@@ -17,6 +17,36 @@ from paperlab.claims import WAIVERS, Entry, entry, rules
 PARTS = Path("book/parts.yml")
 PAPERS = Path("book/papers")
 
+# What papers are filtered by: the fields' own words, each for several papers. What is peculiar to
+# one paper is among its keywords, which the search finds it by.
+TAGS = (
+    "adaptation",
+    "calibration and uncertainty",
+    "causality",
+    "distillation",
+    "evaluation",
+    "generative models",
+    "graphs and networks",
+    "hardware",
+    "language models",
+    "learning dynamics",
+    "loss functions",
+    "meta- and few-shot learning",
+    "online learning",
+    "optimal transport",
+    "optimization",
+    "quantization and sparsity",
+    "reinforcement learning",
+    "representation learning",
+    "robustness",
+    "safety and fairness",
+    "structured prediction",
+    "training data",
+    "transformers",
+    "vision and video",
+    "vision-language models",
+)
+
 # The same loader in C, where PyYAML was built with it: ten times as fast.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -145,7 +175,8 @@ class Paper(_Model):
     venue: Text
     code: Annotated[str, pydantic.StringConstraints(pattern=r"^https://\S+$")] | None
     scope: Literal["exact", "scaled", "mechanism"]
-    tags: Annotated[list[Text], pydantic.Field(min_length=1)]
+    tags: Annotated[list[Literal[TAGS]], pydantic.Field(min_length=1, max_length=4)]  # type: ignore[valid-type]
+    keywords: Annotated[list[Text], pydantic.Field(min_length=1)]
     prerequisites: list[Text] = []
     read: Text | None = None  # what of the paper was read: full text, parts, abstract, code
     finding: Text | None = None  # what running it showed, in one or two sentences

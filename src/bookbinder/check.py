@@ -1,7 +1,8 @@
 """Checks one paper in seconds, without running it: `python -m bookbinder.check SLUG`.
 
-The entry's schema, the budget of words and of lines in view, names that are computed and never
-used, functions that are never called, and references to a line, table or figure that is not there.
+The entry's schema and what it leaves open, the budget of words and of lines in view, names that
+are computed and never used, functions that are never called, and references to a line, table or
+figure that is not there.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import Any
 import nbformat
 
 from bookbinder import catalogue
+from bookbinder.scaffold import FILL_IN
 from bookbinder.times import LINES, WORDS, lines_in_view, words_in_view
 
 REFERENCE = re.compile(r"\bthe (line|table|figure|picture|plot)s? (below|above)\b")
@@ -100,6 +102,11 @@ def over_budget(notebook: Any) -> list[str]:
     return told + ([f"{lines} lines of code in view, of {LINES} at most"] if lines > LINES else [])
 
 
+def left_open(entry: str) -> list[str]:
+    """The lines of an entry that a new paper was started with and nobody has filled in."""
+    return [line.strip() for line in entry.splitlines() if FILL_IN in line]
+
+
 def main() -> None:
     """Command line; exits with 1 and a line per problem that no waiver excuses."""
     parser = argparse.ArgumentParser(description="Check a paper without running it.")
@@ -112,9 +119,11 @@ def main() -> None:
     except KeyError:
         sys.exit(f"{slug}: not in the catalogue")
     notebook = nbformat.read(paper.notebook(), as_version=4)
+    path = catalogue.PAPERS / f"{slug}.yml"
+    open_ends = left_open(path.read_text("utf-8"))
     problems = over_budget(notebook) + loose_ends(notebook)
-    print(*problems, sep="\n")
-    if problems and "view" not in paper.waived:
+    print(*(f"{path}: {line}" for line in open_ends), *problems, sep="\n")
+    if open_ends or (problems and "view" not in paper.waived):
         sys.exit(1)
 
 

@@ -36,6 +36,7 @@ LABEL = re.compile(r"^\([\w-]+\)=\n|(?<=\$\$) *\([\w-]+\)$", re.MULTILINE)
 NOTEBOOK_LINK = re.compile(r"\[(?P<text>[^\]]+)\]\([^)\s]*?(?P<slug>[\w-]+)\.ipynb(?:#[^)]*)?\)")
 
 INK = "#7a808a"
+LIBRARY_CHECK = "library-check"  # the cell that is not the page's
 
 
 def bibliography(files: Iterable[str]) -> BibliographyData:
@@ -71,6 +72,7 @@ def notebook(executed: Any, run: Run, known: BibliographyData, wheel: str) -> An
             cell.source = details(solution, cell.source)
     result.cells = [cell for cell in result.cells if cell.source.strip()]
     result.cells.insert(1, _markdown("origin", _origin(run, wheel)))
+    result.cells.insert(2, _library_check(wheel))
     if listed := cited.listed():
         result.cells.append(_markdown("references", f"## References\n\n{listed}"))
     return result
@@ -78,6 +80,23 @@ def notebook(executed: Any, run: Run, known: BibliographyData, wheel: str) -> An
 
 def _markdown(name: str, text: str) -> Any:
     return nbformat.v4.new_markdown_cell(text, id=name)
+
+
+def _library_check(wheel: str) -> Any:
+    """A folded cell that says what to install; the name may be taken by another package."""
+    metadata = {"tags": [LIBRARY_CHECK, "hide-input"], "jupyter": {"source_hidden": True}}
+    return nbformat.v4.new_code_cell(
+        f"""\
+try:
+    from paperlab.claims import Ledger as _  # what this notebook needs of the book's library
+except ImportError:
+    raise ImportError(
+        "This notebook needs the book's own library: pip install {wheel}, the file beside this "
+        "notebook on the book's site. A package called paperlab on an index is somebody else's."
+    ) from None""",
+        id=LIBRARY_CHECK,
+        metadata=metadata,
+    )
 
 
 def _origin(run: Run, wheel: str) -> str:

@@ -13,15 +13,17 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx_exercise.nodes import solution_node  # type: ignore[import-untyped]
 
+from bookbinder import search
+
 SEARCH_SCRIPTS = (
     "_static/documentation_options.js",
     "_static/doctools.js",
     "_static/sphinx_highlight.js",
     "_static/searchtools.js",
     "_static/language_data.js",
-    "searchindex.js",
     "_static/summaries.js",
     "_static/search.js",
+    "searchindex.js",  # last: the search runs as soon as it is there
 )
 
 
@@ -39,6 +41,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _dollars_to_math, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", _skip_fields)
     app.connect("autodoc-process-signature", _plain_enum)
+    search.setup(app)
     app.add_node(solution_node, override=True, html=(_open_solution, _close_solution))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

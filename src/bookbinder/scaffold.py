@@ -1,9 +1,12 @@
-"""Starts a paper's notebook: every section in order, and a first claim in the catalogue.
+"""Starts a paper: its notebook with every section in order, and a first claim in its entry.
 
-python -m bookbinder.scaffold SLUG
+    python -m bookbinder.scaffold SLUG [--part PART]
+
+The part is for a paper that is not planned yet: its entry is written and listed there.
 """
 
 import argparse
+import datetime
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +16,8 @@ from typing import Any
 import nbformat
 
 from bookbinder import catalogue
+
+FILL_IN = "FILL IN"  # marks what a new entry leaves open; `make check` refuses it
 
 SECTIONS = """\
 # {title}
@@ -78,7 +83,7 @@ assert False, "the solution, executed like everything else"
 
 CLAIMS = """\
 read: abstract  # full text, parts, abstract, code: what of the paper you had
-finding: What running it showed.
+finding: FILL IN what running it showed.
 claims:
   - id: C1
     whose: paper
@@ -93,19 +98,41 @@ claims:
 """
 
 
-def scaffold(slug: str, root: Path = Path()) -> Path:
+ENTRY = f"""\
+title: {{title}}  # {FILL_IN}
+authors: [Family Name]  # {FILL_IN}
+arxiv: null  # {FILL_IN}, or null
+published: {{today}}  # {FILL_IN}: the day of its first version
+venue: where it appeared  # {FILL_IN}
+code: null  # {FILL_IN}: the authors' repository, or null
+scope: mechanism  # {FILL_IN}: exact, scaled or mechanism
+tags: [{catalogue.TAGS[0]}]  # {FILL_IN}: one to four of the book's
+keywords: [words of the paper's own]  # {FILL_IN}
+"""
+
+
+def scaffold(slug: str, part: str | None = None, root: Path = Path()) -> Path:
     """Writes the skeleton notebook and a first claim into the catalogue's entry.
 
+    Args:
+        slug: the paper's name in addresses.
+        part: where a paper that is not planned yet belongs; its entry is written too.
+        root: the repository.
+
     Raises:
-        ValueError: if the catalogue has no such paper, or its notebook exists.
+        ValueError: if the paper is unknown and no part is named, if the part is unknown or is not
+            the planned one, or if the notebook exists.
     """
     path = root / catalogue.PAPERS / f"{slug}.yml"
-    try:
-        paper = catalogue.load(root)[slug]
-    except KeyError:
-        raise ValueError(
-            f"{slug}: no entry {path}; write it, and list it in {catalogue.PARTS}"
-        ) from None
+    book = catalogue.load(root)
+    planned = next((paper for paper in book.papers if paper.slug == slug), None)
+    if planned is None:
+        _list(slug, part, book, root)
+        title = slug.replace("-", " ").capitalize()
+        path.write_text(ENTRY.format(title=title, today=datetime.date.today()), "utf-8")
+    elif part not in (None, planned.part):
+        raise ValueError(f"{slug}: planned in the part {planned.part}, got {part}")
+    paper = planned or catalogue.load(root)[slug]
     target = paper.notebook(root)
     if target.exists():
         raise ValueError(f"{target} exists already")
@@ -122,6 +149,23 @@ def scaffold(slug: str, root: Path = Path()) -> Path:
             path.read_text("utf-8").replace("claims: []\n", "").rstrip() + "\n" + CLAIMS
         )
     return target
+
+
+def _list(slug: str, part: str | None, book: catalogue.Catalogue, root: Path) -> None:
+    """Adds a paper to the end of its part's list."""
+    known = [known.slug for known in book.parts]
+    if part not in known:
+        raise ValueError(
+            f"{slug}: not planned yet; expected PART=<part>, one of {', '.join(known)}, got {part}"
+        )
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
+        raise ValueError(f"{slug}: expected a slug of lower-case words with hyphens between them")
+    path = root / catalogue.PARTS
+    listed = rf"(?ms)(^- slug: {part}$.*?^  papers:\n(?:    - [^\n]+\n)+)"
+    text, count = re.subn(listed, rf"\g<1>    - {slug}\n", path.read_text("utf-8"), count=1)
+    if count != 1:
+        raise ValueError(f"{path}: found no list of papers of {part} to add {slug} to")
+    path.write_text(text, "utf-8")
 
 
 def _cells(text: str) -> Iterator[Any]:
@@ -141,9 +185,11 @@ def main() -> None:
     """Command line; exits with 1 and a sentence if there is nothing to start."""
     parser = argparse.ArgumentParser(description="Start a paper's notebook.")
     parser.add_argument("slug")
+    parser.add_argument("--part", help="for a paper that is not planned yet")
+    options = parser.parse_args()
     try:
-        target = scaffold(parser.parse_args().slug)
-    except ValueError as error:
+        target = scaffold(options.slug, options.part)
+    except (ValueError, catalogue.CatalogueError) as error:
         sys.exit(str(error))
     print(f"Wrote {target} and a first claim in its entry; CONTRIBUTING.md says what follows.")
 

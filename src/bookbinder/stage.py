@@ -32,8 +32,9 @@ LIBRARY = Path("src/paperlab")
 EXECUTED = Path("build/executed")
 SOURCE = Path("build/source")
 
-THUMBNAIL = (480, 270)
+THUMBNAIL = (384, 216)
 EXAMPLE = ("deepseek-r1", "C1")  # explained step by step in "How to read"
+BACK = '<p class="back"><a href="#verdicts">All verdicts at a glance</a></p>'  # from the ledger
 MARKER = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.MULTILINE)
 
 
@@ -172,6 +173,7 @@ def _pages_of_the_book(
         "summary": lambda: pages.landing.summary(runs, planned, root),
         "gallery": lambda: pages.landing.gallery(everything, runs, root),
         "library": lambda: pages.landing.library(wheel, root),
+        "costs": lambda: pages.landing.costs(runs, root),
         "findings": lambda: pages.findings.by_part(everything, runs, root),
         "first-findings": lambda: pages.findings.first(everything, runs, root),
         "audit": lambda: pages.scoreboard.audit(runs, root),
@@ -184,6 +186,7 @@ def _pages_of_the_book(
     }
     book = root / BOOK
     texts = {path.name: _fill(path, pieces) for path in sorted(book.glob("*.md"))}
+    texts["add-a-paper.md"] = (root / "CONTRIBUTING.md").read_text("utf-8")
     texts |= {f"api/{module}.md": pages.files.api_page(module) for module in modules}
     texts["api/index.md"] = _fill(book / "api" / "index.md", pieces)
     return {name: text.encode() for name, text in texts.items()}
@@ -304,7 +307,8 @@ def _with_draws(notebook: Any, run: Run) -> Any:
     for cell in page.cells:
         for output in cell.get("outputs", []):
             if MIME_TYPE in output.get("data", {}):
-                output.data["text/html"] = table(run.paper.rules(), run.measured, accepted)
+                ledger = table(run.paper.rules(), run.measured, accepted)
+                output.data["text/html"] = BACK + ledger
     return page
 
 
@@ -327,7 +331,7 @@ def _scaled(png: bytes) -> bytes:
     image = Image.open(io.BytesIO(png)).convert("RGB")
     padded = ImageOps.pad(image, THUMBNAIL, Image.Resampling.LANCZOS, "white")
     buffer = io.BytesIO()
-    padded.save(buffer, "WEBP", quality=80, method=6)
+    padded.save(buffer, "WEBP", quality=60, method=6)
     return buffer.getvalue()
 
 

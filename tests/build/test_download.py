@@ -1,6 +1,8 @@
 """The notebook to download: plain Markdown that any Jupyter shows, and what it cites."""
 
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -77,6 +79,17 @@ def test_what_was_cited_is_listed_once_by_author(cited):
     assert [re.search("Hardy|Noether", line)[0] for line in listed] == ["Hardy", "Noether"]
 
 
+def test_without_the_books_library_a_notebook_says_what_to_install(tmp_path):
+    """Also where another package has taken the name."""
+    (tmp_path / "paperlab").mkdir()
+    (tmp_path / "paperlab/__init__.py").touch()
+    command = [sys.executable, "-c", download._library_check("the.whl").source]
+    run = subprocess.run(
+        command, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}, check=False
+    )
+    assert "pip install the.whl" in run.stderr.splitlines()[-1]
+
+
 def test_an_unknown_work_is_an_error(cited):
     with pytest.raises(KeyError, match="nobody"):
         download.plain("{cite}`nobody`", cited, {})
@@ -90,7 +103,8 @@ def test_no_markup_of_the_book_is_left(paper):
     run = pages.Run(paper, paper.title, [], None, False, 1.0, 1, 1, "3.11")
     made = download.notebook(stored, run, download.bibliography(files), "paperlab-1.whl")
     nbformat.validate(made)
-    code = [cell.source for cell in made.cells if cell.cell_type == "code"]
+    check, *code = [cell.source for cell in made.cells if cell.cell_type == "code"]
+    assert "pip install paperlab-1.whl" in check and "somebody else" in check
     assert code == [cell.source for cell in stored.cells if cell.cell_type == "code"]
     text = "\n\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
     outside_code = re.sub(r"(?s)```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$]*\$", "", text)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import re
 import shutil
 from collections import Counter
@@ -15,6 +16,7 @@ from pybtex.database import parse_string
 
 from bookbinder import catalogue, pages, record, stage
 from bookbinder.pages import templates
+from paperlab.claims import Verdict
 
 BOOK = catalogue.load()
 ODD = 'Less < more & "quotes"'
@@ -107,10 +109,13 @@ def test_formulas_are_left_to_the_page():
 
 def test_every_run_is_in_the_gallery_with_what_the_filters_need():
     cards = soup(pages.landing.gallery(BOOK, RUNS)).select("li.card")
-    assert [card.h3.get_text() for card in cards] == [run.title for run in RUNS]
+    assert [card.h4.get_text() for card in cards] == [run.title for run in RUNS]
     for card, run in zip(cards, RUNS, strict=True):
         assert card["data-tag"].split("|") == run.paper.tags
         assert set(card["data-verdict"].split("|")) == {c["verdict"] for c in run.record}
+        assert card["data-words"] == " ".join(run.paper.keywords)
+        part = card.find_parent("section").h3.a
+        assert part["href"] == f"{run.paper.part}/index.html"
 
 
 def numbers(table: Tag) -> dict[tuple[str, str, str], int]:
@@ -153,23 +158,40 @@ def test_the_scoreboard_says_what_each_verdict_rests_on():
     table = soup(pages.scoreboard.claims(RUNS))
     columns = [th.get_text() for th in table.select("thead th")]
     claims = [claim for run in RUNS for claim in run.record]
-    rows = table.select("tbody tr")
+    heads = [row.a.get_text() for row in table.select("tbody tr.group")]
+    assert heads == [run.title for run in RUNS]
+    rows = table.select("tbody tr:not(.group)")
+    offered = dict(json.loads(table.table["data-choices"]))
     for row, claim in zip(rows, claims, strict=True):
         cells = dict(zip(columns, row.find_all(["th", "td"]), strict=True))
         checks = claim["checks"]
         late = {"after seeing results"} if any(c["after_results"] for c in checks) else set()
         values = {
-            "Kind": {check["kind"] for check in checks},
-            "Bar": {check["bar"] for check in checks} | late,
-            "Whose": {claim["whose"]},
-            "Verdict": {claim["verdict"]},
+            "kind": {check["kind"] for check in checks},
+            "bar": {check["bar"] for check in checks} | late,
+            "whose": {claim["whose"]},
+            "verdict": {claim["verdict"]},
         }
         for name, expected in values.items():
-            offered = cells[name].get("data-values", "")
-            assert set(filter(None, offered.split("|"))) == expected, claim["id"]
-        assert ("after seeing results" in cells["Bar"].get_text()) == bool(late)
-        assert cells["Whose"].get_text() == {"paper": "the paper’s", "ours": "ours"}[claim["whose"]]
+            carried = set(filter(None, row[f"data-{name}"].split("|")))
+            assert carried == expected and carried <= set(offered[name]), claim["id"]
+        told = cells["Evidence"].get_text()
+        assert ("after seeing results" in told) == bool(late)
+        assert told.startswith("the paper’s claim" if claim["whose"] == "paper" else "our question")
+        for value in values["kind"] | values["bar"]:
+            assert value in told
     assert any("after seeing results" in row.get_text() for row in rows)
+    assert offered["verdict"] == [str(v) for v in Verdict if any(run.counts[v] for run in RUNS)]
+
+
+def test_costs_are_those_of_the_runs():
+    runs = [
+        dataclasses.replace(RUNS[0], seconds=s, reading_minutes=m)
+        for s, m in ((10.0, 7), (20.0, 9), (100.0, 30))
+    ]
+    told = " ".join(soup(pages.landing.costs(runs)).get_text().split())
+    assert "read in 9 minutes or less" in told and "run in 20 s or less" in told
+    assert "the longest take 30 minutes and 1.7 min" in told
 
 
 def test_a_missing_value_raises(tmp_path: Path):

@@ -103,6 +103,15 @@ def test_what_the_page_folds_is_folded_in_jupyterlab(notebook):
         assert folded == hidden, cell.source.splitlines()[0]
 
 
+def test_what_draws_a_figure_is_folded(notebook):
+    """Else its caption and alternative text stand as source above the picture they describe."""
+    for cell in of_type(notebook, "code"):
+        tags = cell.metadata.get("tags", [])
+        draws = re.search(r"figures\.(show|explorer)\(", cell.source)
+        if draws or "figure" in tags:
+            assert "hide-input" in tags, cell.source.splitlines()[0]
+
+
 def test_figures_compute_nothing_that_other_code_reads(notebook):
     """Cells tagged `figure` are no part of the digest that seals the draws."""
     cells = of_type(notebook, "code")

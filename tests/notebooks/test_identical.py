@@ -39,7 +39,7 @@ def chosen(papers: list[catalogue.Paper], count: int = 3) -> list[catalogue.Pape
 @pytest.fixture
 def library(tmp_path):
     """The site's wheel, unpacked; without it on the path kernels import the checkout's library."""
-    (wheel,) = (ROOT / "build/site").glob("paperlab-*.whl")
+    (wheel,) = (ROOT / "build/site").glob("paperlab_book-*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "library")
     return tmp_path / "library"
 

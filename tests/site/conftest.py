@@ -16,6 +16,22 @@ from bookbinder import catalogue, record
 SITE = Path("build/site").resolve()
 EXECUTED = Path("build/executed").resolve()
 PHONE, DESKTOP = (375, 800), (1440, 900)
+FOLD_OUT = "for (const details of document.querySelectorAll('details')) details.open = true"
+
+
+def device(size: tuple[int, int]) -> dict[str, Any]:
+    """Settings of a profile: at the width of a phone everything else is a phone's, too."""
+    viewport = {"width": size[0], "height": size[1]}
+    if size != PHONE:
+        return {"viewport": viewport}
+    return {"viewport": viewport, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and does not speak of it."""
+
+    def log_message(self, *arguments: Any) -> None:
+        """Says nothing."""
 
 
 def list_pages() -> list[str]:
@@ -65,11 +81,6 @@ def records(papers: list[catalogue.Paper]) -> dict[str, list[dict[str, Any]]]:
 @pytest.fixture(scope="session")
 def server(site: Path) -> Iterator[str]:
     """Address of a server for the site."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
     handler = functools.partial(Quiet, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
@@ -113,8 +124,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     contexts = []
 
     def open_(address: str, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> Any:
-        viewport = {"width": size[0], "height": size[1]}
-        contexts.append(browser.new_context(viewport=viewport, color_scheme=scheme))
+        contexts.append(browser.new_context(**device(size), color_scheme=scheme))
         page = contexts[-1].new_page()
         page.goto(address)
         return page

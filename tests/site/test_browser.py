@@ -2,13 +2,15 @@
 
 import math
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import DESKTOP, PHONE, address
+from conftest import DESKTOP, FOLD_OUT, PHONE, SITE, address
+from PIL import Image
 
 from bookbinder import catalogue
 from bookbinder.catalogue import Paper
@@ -97,7 +99,7 @@ def test_gallery_filters(root: str, open_page: Open, papers: list[Paper], record
         "tag": lambda p: set(p.tags),
         "verdict": lambda p: {claim["verdict"] for claim in records[p.slug]},
     }
-    shown = """[...document.querySelectorAll("#gallery > li")]
+    shown = """[...document.querySelectorAll("#gallery .card")]
         .filter((card) => card.checkVisibility())
         .map((card) => card.querySelector("a").getAttribute("href"))"""
     for name, of in values.items():
@@ -111,6 +113,14 @@ def test_gallery_filters(root: str, open_page: Open, papers: list[Paper], record
             assert page.evaluate(shown) == expected, f"{name} = {option}"
         page.get_by_role("button", name="Show all").click()
         page.wait_for_function(f"({shown}).length == {len(papers)}")
+    for word in (papers[-1].authors[0], papers[-1].keywords[-1].upper(), papers[-1].title):
+        page.locator("input[name=text]").fill(word)
+        assert address(papers[-1]) in page.evaluate(shown), word
+    assert page.evaluate(shown) == [address(papers[-1])]
+    heads = page.locator("#gallery h3:visible").all_inner_texts()
+    assert len(heads) == 1
+    page.reload()
+    assert page.evaluate(shown) == [address(papers[-1])], "the choice stands in the address"
 
 
 def test_figures_with_choices_work_by_keyboard_on_a_phone(
@@ -153,15 +163,20 @@ def test_tags_of_a_paper_lead_to_the_filtered_gallery(
     page = open_page(root + address(paper))
     page.locator(".tags a").first.click()
     page.wait_for_url("**/index.html?tag=*")
-    cards = page.locator("#gallery > li:visible a").evaluate_all("all => all.map(a => a.href)")
+    cards = page.locator("#gallery .card:visible a").evaluate_all("all => all.map(a => a.href)")
     expected = [address(p) for p in papers if paper.tags[0] in p.tags]
     assert [card.removeprefix(root) for card in cards] == expected
 
 
-def test_scoreboard_sorts_and_filters(server: str, open_page: Open) -> None:
+def keys_of(page: Any, rows: str, column: int) -> list[str]:
+    return list(
+        page.locator(rows).evaluate_all(f"all => all.map(r => r.cells[{column}].dataset.key)")
+    )
+
+
+def test_tables_sort(server: str, open_page: Open) -> None:
     page = open_page(server + "scoreboard.html")
     for table in ("claims-table", "notebooks-table", "planned-table"):
-        rows = page.locator(f"#{table} tbody tr")
         heads = page.locator(f"#{table} thead th")
         for column in range(heads.count()):
             head = heads.nth(column)
@@ -169,45 +184,211 @@ def test_scoreboard_sorts_and_filters(server: str, open_page: Open) -> None:
             for direction in ("ascending", "descending"):
                 head.get_by_role("button").press("Enter")
                 assert head.get_attribute("aria-sort") == direction
-                keys = rows.evaluate_all(f"all => all.map(r => r.cells[{column}].dataset.key)")
-                full = [key for key in keys if key]
-                assert keys[: len(full)] == full, "empty cells come last"
-                if numeric:
-                    numbers = [float(key) for key in full]
-                    assert numbers == sorted(numbers, reverse=direction == "descending")
-                else:
-                    collated = page.evaluate(
-                        "keys => keys.sort((a, b) => a.localeCompare(b))", full
-                    )
-                    assert full == (collated if direction == "ascending" else collated[::-1])
+                for body in range(1, page.locator(f"#{table} tbody").count() + 1):
+                    rows = f"#{table} tbody:nth-of-type({body}) tr:not(.group)"
+                    keys = keys_of(page, rows, column)
+                    full = [key for key in keys if key]
+                    assert keys[: len(full)] == full, "empty cells come last"
+                    if numeric:
+                        numbers = [float(key) for key in full]
+                        assert numbers == sorted(numbers, reverse=direction == "descending")
+                    else:
+                        collated = page.evaluate(
+                            "keys => keys.sort(new Intl.Collator('en').compare)", full
+                        )
+                        assert full == (collated if direction == "ascending" else collated[::-1])
+    first = "#claims-table tbody tr:nth-child(2)"  # papers follow their first claim
+    heads = page.locator("#claims-table thead th")
+    for _ in range(2):
+        heads.last.get_by_role("button").press("Enter")
+    verdicts = list(map(int, keys_of(page, first, 5)))
+    assert verdicts == sorted(verdicts, reverse=True) and len(set(verdicts)) > 1
+    assert page.locator("#claims-table tbody tr.group").count() == len(verdicts)
+
+
+def test_table_of_planned_papers_filters(server: str, open_page: Open) -> None:
+    page = open_page(server + "scoreboard.html")
     word = page.locator("#planned-table tbody tr th").first.inner_text()
-    page.locator("label.filter:has(+ output + #planned-table) input").fill(word)
+    page.locator("input[name=planned-text]").fill(word)
     assert page.locator("#planned-table tbody tr:visible").count() == 1
 
 
-def test_scoreboard_narrows_by_what_a_verdict_rests_on(
+def test_scoreboard_folds_and_narrows_by_what_a_verdict_rests_on(
     server: str, open_page: Open, papers: list[Paper], records: Records
 ) -> None:
     page = open_page(server + "scoreboard.html")
     claims = [claim for paper in papers for claim in records[paper.slug]]
-    bars = [{check["bar"] for check in claim["checks"]} for claim in claims]
-    kinds = [{check["kind"] for check in claim["checks"]} for claim in claims]
-    rows = page.locator("#claims-table tbody tr:visible")
+    rows = page.locator("#claims-table tbody tr:not(.group):visible")
+    count = page.locator("form[aria-label='Filter the claims'] + output")
+    assert rows.count() == 0
+    fold = page.locator("#claims-table .fold").first
+    fold.click()
+    assert rows.count() == len(records[papers[0].slug])
+    assert fold.get_attribute("aria-expanded") == "true"
+    fold.click()
+    assert rows.count() == 0
 
-    def choose(name: str, value: str) -> None:
-        page.locator(f"select[name={name}]").select_option(value)
+    def press(name: str, value: str) -> None:
+        group = page.locator("form[aria-label='Filter the claims'] fieldset", has_text=name)
+        group.locator(f"button[value='{value}']").click()
 
-    choose("Kind", "bound")
-    assert rows.count() == sum("bound" in kind for kind in kinds)
-    choose("Bar", "theory")
-    both = ["bound" in kind and "theory" in bar for kind, bar in zip(kinds, bars, strict=True)]
-    assert rows.count() == sum(both)
-    choose("Whose", "ours")
-    ours = [claim["whose"] == "ours" for claim in claims]
-    assert rows.count() == sum(a and b for a, b in zip(both, ours, strict=True))
-    for name in ("Kind", "Bar", "Whose"):
-        choose(name, "")
-    assert rows.count() == len(claims)
+    def are(test: Callable[[dict[str, Any]], bool]) -> None:
+        expected = sum(map(test, claims))
+        assert count.inner_text() == f"{expected} of {len(claims)} rows"
+        assert rows.count() == (expected if expected <= 120 else 0)
+
+    def bounds(claim: dict[str, Any]) -> bool:
+        return any(check["kind"] == "bound" for check in claim["checks"])
+
+    press("Verdict", "not reproduced")
+    are(lambda claim: claim["verdict"] == "not reproduced")
+    press("Verdict", "partly")
+    are(lambda claim: claim["verdict"] in ("not reproduced", "partly"))
+    press("Whose", "ours")
+    are(lambda c: c["verdict"] in ("not reproduced", "partly") and c["whose"] == "ours")
+    assert page.url.endswith("?verdict=partly&verdict=not+reproduced&whose=ours")
+    page.reload()
+    are(lambda c: c["verdict"] in ("not reproduced", "partly") and c["whose"] == "ours")
+    for name, value in (
+        ("Verdict", "not reproduced"),
+        ("Verdict", "partly"),
+        ("Whose", "ours"),
+        ("Kind", "bound"),
+    ):
+        press(name, value)
+    are(bounds)
+    press("Bar", "theory")
+    are(lambda c: bounds(c) and any(check["bar"] == "theory" for check in c["checks"]))
+
+
+def test_heads_of_the_scoreboard_stay_in_view(server: str, open_page: Open) -> None:
+    page = open_page(server + "scoreboard.html?whose=ours")
+    page.get_by_role("button", name="Unfold all").click()
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    page.locator("#claims-table tbody tr:not(.group):visible").nth(40).scroll_into_view_if_needed()
+    page.mouse.wheel(0, 400)
+    top = "document.querySelector('#claims-table thead th').getBoundingClientRect().top"
+    page.wait_for_function(f"{top} === 0")
+
+
+# --- Figures, code, search ------------------------------------------------------------------
+
+
+def test_a_figure_enlarges_and_can_be_taken_along(
+    root: str, open_page: Open, papers: list[Paper]
+) -> None:
+    """On a phone its smallest type, 9.5 points as drawn, is then at least 10 pixels high."""
+    page = open_page(root + address(papers[0]), PHONE)
+    figure = page.locator("figure.paper-figure").first
+    dialog = figure.locator("dialog")
+    assert not dialog.is_visible()
+    figure.locator(".drawing").tap()
+    assert dialog.is_visible()
+    scale = figure.locator("svg").evaluate(
+        "svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width"
+    )
+    assert 9.5 * scale >= 10
+    dialog.get_by_role("button", name="Close").tap()
+    assert not dialog.is_visible() and figure.locator(".drawing svg").is_visible()
+    figure.get_by_role("button", name="Enlarge").focus()
+    page.keyboard.press("Enter")
+    assert dialog.is_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_function("!document.querySelector('dialog[open]')")
+    assert figure.locator(".drawing svg").is_visible()
+    with page.expect_download() as svg:
+        figure.get_by_role("button", name="Save as SVG").tap()
+    drawn = svg.value.path().read_text("utf-8")
+    assert svg.value.suggested_filename == f"{papers[0].slug}-figure-1.svg"
+    assert ElementTree.fromstring(drawn).get("viewBox")
+    assert "currentColor" not in drawn and "var(" not in drawn
+    with page.expect_download() as png:
+        figure.get_by_role("button", name="as PNG").tap()
+    image = Image.open(png.value.path())
+    assert image.width >= 1500
+    assert len(set(image.convert("RGB").resize((60, 40)).get_flattened_data())) > 5, "blank"
+
+
+def test_a_page_shows_as_much_code_as_asked_for(
+    root: str, open_page: Open, papers: list[Paper]
+) -> None:
+    page = open_page(root + address(papers[0]))
+    outside = ".cell_input:not(details.solution *) pre"
+    code, seen = page.locator(outside), page.locator(f"{outside}:visible")
+    total, in_view = code.count(), seen.count()
+    assert 0 < in_view < total
+    page.get_by_label("all of it").check()
+    assert seen.count() == total
+    page.goto(root + address(papers[-1]))
+    assert page.get_by_label("all of it").is_checked(), "remembered"
+    assert seen.count() == code.count()
+    page.get_by_label("none, only text").check()
+    assert page.locator(".cell_input:visible, .cell_output pre:visible").count() == 0
+    assert page.locator("details.hide:visible").count() == 0
+    assert page.locator("figure.paper-figure svg:visible").count() >= 3
+    assert page.locator("table.claims:visible").count() == 1
+    page.get_by_label("the method’s").check()
+    assert 0 < seen.count() < code.count()
+
+
+def test_search_lists_papers_first_and_shows_the_words(root: str, open_page: Open) -> None:
+    page = open_page(root + "search.html?q=loss", PHONE)
+    page.wait_for_function(SEARCHED)
+    pages = page.locator("ul.search > li").evaluate_all("all => all.map(li => li.dataset.page)")
+    ranks = [
+        0
+        if "/" in name and not name.endswith("/index") and not name.startswith("api/")
+        else 3
+        if name.startswith("api/")
+        else 2
+        if name == "bibliography"
+        else 1
+        for name in pages
+    ]
+    assert ranks == sorted(ranks) and {0, 1, 3} <= set(ranks), pages
+    snippet = page.locator("ul.search > li").first.locator(".snippet")
+    snippet.wait_for()
+    assert "loss" in snippet.locator("mark").inner_text().lower()
+    assert len(snippet.inner_text()) > 60
+    assert page.title() == "Search · Paperlab"
+
+
+def test_contents_stand_beside_the_page_where_there_is_room(
+    server: str, open_page: Open, papers: list[Paper]
+) -> None:
+    page = open_page(server + address(papers[0]), (1280, 800))
+    assert page.locator(".toc-wide").is_visible() and not page.locator(".toc-narrow").is_visible()
+    page.set_viewport_size({"width": 1100, "height": 800})
+    assert page.locator(".toc-narrow").is_visible() and not page.locator(".toc-wide").is_visible()
+
+
+# --- Print ----------------------------------------------------------------------------------
+
+
+def sheets(page: Any) -> int:
+    """How many A4 pages it prints on."""
+    pdf = page.pdf(format="A4", print_background=True)
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
+def test_pages_print_on_few_sheets(server: str, open_page: Open, papers: list[Paper]) -> None:
+    """Code and solutions are left out; the scoreboard prints as it is folded."""
+    longest = max(
+        (address(paper) for paper in papers), key=lambda name: (SITE / name).stat().st_size
+    )
+    page = open_page(server + longest)
+    assert sheets(page) <= 30
+    assert sheets(open_page(server + "scoreboard.html")) <= 20
+
+
+def test_print_shows_code_when_asked_for(server: str, open_page: Open, papers: list[Paper]) -> None:
+    page = open_page(server + address(papers[0]))
+    page.emulate_media(media="print")
+    assert page.locator(".cell_input:visible").count() == 0
+    assert page.locator("details.solution:visible").count() == 0
+    page.evaluate("document.documentElement.dataset.code = 'all'")
+    assert page.locator(".cell_input:visible").count() > 0
+    page.emulate_media(media="screen")
 
 
 @pytest.mark.parametrize("name", ["index.html", "scoreboard.html", "a paper"])
@@ -223,7 +404,7 @@ def test_pages_print_light_and_whole(
         ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
         assert max(map(int, re.findall(r"\d+", ink))) < 64, ink
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        for hidden in ("header.top", ".book-nav", "article details:not([open])", ".filters"):
+        for hidden in ("header.top", ".book-nav", "article details:not([open])", "form"):
             assert page.locator(f"{hidden}:visible").count() == 0, hidden
         strips = page.locator("table.claims svg.forest")
         assert strips.count() == page.locator("table.claims svg.forest:visible").count()
@@ -280,7 +461,7 @@ def test_axe_finds_no_serious_violation(
 ) -> None:
     page = open_page(server + name, size, scheme)
     page.evaluate("document.fonts.ready.then(() => null)")
-    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.evaluate(FOLD_OUT)
     page.evaluate(SHORTEN)
     # Without "resultTypes" axe would also describe everything that is in order.
     answer = Axe().run(page, options={"resultTypes": ["violations"]}).response

@@ -1,13 +1,14 @@
 """Every page of the site, opened once: quiet, self-contained, light, readable on a phone."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import PHONE, address, list_pages
+from conftest import FOLD_OUT, PHONE, address, device, list_pages
 
 from bookbinder import catalogue
 
@@ -51,15 +52,24 @@ FACTS = r"""() => {
     const data = text.currentNode.data.trim();
     if (!inside && /\\\(|\\\[|\$\$/.test(data)) rawMath.push(data);
   }
-  const excess = document.documentElement.scrollWidth - innerWidth;
+  const excess = document.documentElement.scrollWidth - screen.width;
   const wide = excess <= 0 ? [] : [...document.querySelectorAll("body *")]
-    .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+    .filter((e) => e.getBoundingClientRect().right > screen.width + 1)
     .filter((e) => !e.closest("pre, .katex-display"))
     .map((e) => e.tagName + "." + e.className).slice(0, 5);
   return {
     rawMath, excess, wide,
     mathErrors: [...document.querySelectorAll(".katex-error")].map((e) => e.title),
+    layout: innerWidth - screen.width,
+    title: document.title,
     formulas: document.querySelectorAll(".katex").length,
+    tooWide: [...document.querySelectorAll(".katex-display")]
+      .filter((e) => e.scrollWidth > e.clientWidth + 1)
+      .map((e) => e.querySelector("annotation").textContent),
+    unsigned: [...document.querySelectorAll(".katex-display, pre")]
+      .filter((e) => e.scrollWidth > e.clientWidth + 1)
+      .filter((e) => !e.matches(".more-right[tabindex='0']"))
+      .map((e) => e.textContent.slice(0, 40)),
     unrendered: [...document.querySelectorAll("span.math, div.math")]
       .filter((e) => !e.querySelector(".katex")).map((e) => e.textContent),
   };
@@ -69,7 +79,7 @@ FACTS = r"""() => {
 @pytest.fixture(scope="session")
 def context(browser: Any) -> Iterator[Any]:
     """A profile with the screen of a phone."""
-    context = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]})
+    context = browser.new_context(**device(PHONE))
     yield context
     context.close()
 
@@ -83,7 +93,7 @@ def visit(request: pytest.FixtureRequest, context: Any, site: Path, roots: dict[
     _watch(page, root, site, visit)
     page.goto(root + name)
     visit.solutions = _unfold_by_keyboard(page)
-    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.evaluate(FOLD_OUT)
     # A reader scrolls past all pictures; a jump to the end would leave some lazy ones unasked for.
     page.evaluate("for (const image of document.images) image.loading = 'eager'")
     page.evaluate("document.fonts.ready.then(() => null)")
@@ -141,6 +151,22 @@ def test_mathematics_is_rendered(visit: Visit) -> None:
 
 def test_page_does_not_scroll_sideways_on_a_phone(visit: Visit) -> None:
     assert visit.facts["excess"] <= 0, visit.facts["wide"]
+
+
+def test_page_is_laid_out_for_the_phone_and_named(visit: Visit) -> None:
+    """Without a viewport of its own a page is laid out at 980 pixels and cannot be read."""
+    assert visit.facts["layout"] == 0
+    assert re.fullmatch(r"(\S.* · )?Paperlab", visit.facts["title"]), visit.facts["title"]
+
+
+def test_formulas_fit_a_phone(visit: Visit) -> None:
+    """What is wider than the column was to be broken into lines where it is written."""
+    assert visit.facts["tooWide"] == []
+
+
+def test_what_goes_on_sideways_shows_it(visit: Visit) -> None:
+    """Its edge fades, and a keyboard can scroll it."""
+    assert visit.facts["unsigned"] == []
 
 
 def test_page_is_light(visit: Visit) -> None:

@@ -110,18 +110,31 @@ def test_every_paper_has_its_header(
         assert header.select_one(".finding"), paper.slug
 
 
-def test_verdict_strip_leads_to_the_claims(
-    papers: list[Paper], soups: dict[str, BeautifulSoup]
+def test_verdict_strip_says_the_claims_and_leads_to_them(
+    papers: list[Paper], soups: dict[str, BeautifulSoup], records: Records
 ) -> None:
     for paper in papers:
         soup = soups[address(paper)]
         section = next(
             s for s in soup.find_all("section") if s.h2 and s.h2.get_text().startswith("Claims")
         )
-        for link in soup.select(".paper-header .verdicts a"):
+        pills = soup.select(".paper-header #verdicts a")
+        for link, claim in zip(pills, records[paper.slug], strict=True):
+            said = link.select_one(".statement").get_text()
+            assert said == html.unescape(text_to_html(claim["statement"])), paper.slug
             target = section.find(id=link["href"].removeprefix("#"))
             assert target is not None, f"{paper.slug}: {link['href']}"
             assert link.b.get_text() in target.get_text()
+        assert section.find("a", href="#verdicts") is not None, paper.slug
+
+
+def test_claims_and_their_measurements_have_addresses(
+    papers: list[Paper], soups: dict[str, BeautifulSoup]
+) -> None:
+    for paper in papers:
+        for row in soups[address(paper)].select("table.claims tr:is(.claim, .check)"):
+            own = row.parent["id"] if "claim" in row["class"] else row["id"]
+            assert row.select_one("a.headerlink")["href"] == f"#{own}", paper.slug
 
 
 def test_every_paper_offers_its_executed_notebook(
@@ -131,7 +144,8 @@ def test_every_paper_offers_its_executed_notebook(
         link = soups[address(paper)].select_one(".paper-header a[download]")
         notebook = nbformat.read(site / paper.part / link["href"], as_version=4)
         nbformat.validate(notebook)
-        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        check, *code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert check.id == "library-check" and not check.outputs
         outputs = [output for cell in code for output in cell.outputs]
         assert all(cell.execution_count for cell in code), paper.slug
         assert sum(MIME_TYPE in output.get("data", {}) for output in outputs) == 1, paper.slug
@@ -150,7 +164,7 @@ def test_every_paper_has_a_small_thumbnail(
     for paper in papers:
         source = f"_static/thumbnails/{paper.slug}.webp"
         assert images[source]["loading"] == "lazy"
-        assert Image.open(site / source).width <= 480
+        assert Image.open(site / source).width <= 384
         assert (site / source).stat().st_size < 30_000, paper.slug
 
 
@@ -161,7 +175,7 @@ def test_scoreboard_shows_the_record(
     assert {slug: own["claims"] for slug, own in offered.items()} == records
     shown = [
         (row.a["href"], row.select_one(".verdict").get_text())
-        for row in soups["scoreboard.html"].select("#claims-table tbody tr")
+        for row in soups["scoreboard.html"].select("#claims-table tbody tr:not(.group)")
     ]
     assert shown == [
         (f"{address(paper)}#claim-{claim['id']}", claim["verdict"])

@@ -1,12 +1,13 @@
 """The landing page's summary and its gallery."""
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bookbinder.catalogue import Catalogue
-from bookbinder.pages.run import KINDS, SCOPES, WHOSE, Run, facts
+from bookbinder.pages.run import KINDS, SCOPES, WHOSE, Run, duration, facts
 from bookbinder.pages.templates import render
 from paperlab.claims import Verdict
 
@@ -44,25 +45,27 @@ def _groups(
 
 
 def gallery(catalogue: Catalogue, runs: Sequence[Run], root: Path = Path()) -> str:
-    """Every paper as a card, with filters that work without a server."""
-    titles = {part.slug: part.title for part in catalogue.parts}
-    used = {run.paper.part for run in runs}
+    """Every paper as a card, part by part, with filters that work without a server."""
+    parts = [
+        {"title": part.title, "page": f"{part.slug}/index.html", "slug": part.slug, "cards": cards}
+        for part in catalogue.parts
+        if (cards := [_card(run) for run in runs if run.paper.part == part.slug])
+    ]
     tags = sorted({tag for run in runs for tag in run.paper.tags}, key=str.lower)
     filters = {
-        "part": [(slug, title) for slug, title in titles.items() if slug in used],
+        "part": [(part["slug"], part["title"]) for part in parts],
         "scope": [(s, s) for s in SCOPES if any(run.paper.scope == s for run in runs)],
         "verdict": [(str(v), str(v)) for v in Verdict if any(run.counts[v] for run in runs)],
         "tag": [(tag, tag) for tag in tags],
     }
-    cards = [_card(run, titles[run.paper.part]) for run in runs]
-    return render("gallery", root, filters=filters, cards=cards)
+    return render("gallery", root, filters=filters, parts=parts)
 
 
-def _card(run: Run, part: str) -> dict[str, Any]:
-    """A paper, and by which choices of the filters it stays."""
+def _card(run: Run) -> dict[str, Any]:
+    """A paper, by which choices of the filters it stays, and by which words."""
     shown = facts(run)
     return shown | {
-        "part": part,
+        "words": " ".join(run.paper.keywords),
         "filters": {
             "part": run.paper.part,
             "scope": run.paper.scope,
@@ -70,6 +73,19 @@ def _card(run: Run, part: str) -> dict[str, Any]:
             "tag": "|".join(run.paper.tags),
         },
     }
+
+
+def costs(runs: Sequence[Run], root: Path = Path()) -> str:
+    """What a page takes to read and to run: the median, and the most."""
+    minutes, seconds = [run.reading_minutes for run in runs], [run.seconds for run in runs]
+    return render(
+        "costs",
+        root,
+        minutes=statistics.median_high(minutes),
+        time=duration(statistics.median_high(seconds)),
+        longest_minutes=max(minutes),
+        longest_time=duration(max(seconds)),
+    )
 
 
 def library(wheel: str, root: Path = Path()) -> str:

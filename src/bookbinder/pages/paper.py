@@ -58,6 +58,7 @@ def _mark(claim: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": claim["id"],
         "anchor": anchor(claim),
+        "statement": claim["statement"],
         "verdict": claim["verdict"],
         "agreement": claim["agreement"] if drawn else None,
         "draws": DRAWS,

@@ -24,7 +24,7 @@ def concept_map(runs: Sequence[Run], root: Path = Path()) -> str:
             "slug": run.paper.slug,
             "title": run.title,
             "needs": run.paper.prerequisites,
-            "gives": run.paper.tags,
+            "gives": run.paper.keywords,
         }
         for run in runs
     ]

@@ -17,30 +17,51 @@ from paperlab.claims import Estimate, Verdict
 
 def claims(runs: Sequence[Run], root: Path = Path()) -> str:
     """Every claim of every paper: what was measured first, and what the verdict rests on."""
-    return render("claims", root, claims=[_claim(run, own) for run in runs for own in run.record])
+    papers = [facts(run) | {"claims": [_claim(run, own) for own in run.record]} for run in runs]
+    rows = [claim["choices"] for paper in papers for claim in paper["claims"]]
+    found = {
+        name: {value for row in rows for value in row[name]}
+        for name in ("verdict", "whose", "kind", "bar")
+    }
+    choices = [(name, sorted(found[name], key=_place)) for name in found]
+    return render("claims", root, papers=papers, choices=choices)
+
+
+def _place(value: str) -> tuple[int, str]:
+    """Verdicts and kinds in their own order, other values by name."""
+    order = [*map(str, Verdict), *KINDS]
+    return (order.index(value) if value in order else len(order), value)
 
 
 def _claim(run: Run, claim: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the claims' table; keys are what its columns sort by."""
     measured = claim["checks"][0] if claim["checks"] else None
+    kinds = _distinct(check["kind"] for check in claim["checks"])
+    bars = _distinct(check["bar"] for check in claim["checks"])
+    late = any(check["after_results"] for check in claim["checks"])
     return {
         "page": f"{run.page}.html",
         "anchor": anchor(claim),
         "id": claim["id"],
         "id_key": f"{run.paper.slug} {_padded(claim['id'])}",
         "statement": claim["statement"],
-        "title": run.title,
         "in_paper": claim["paper"] or "",
         "reason": "" if measured else claim["reason"],
         "measured": _measured(measured) if measured else None,
         "more": max(0, len(claim["checks"]) - 1),
-        "kinds": _distinct(check["kind"] for check in claim["checks"]),
-        "bars": _distinct(check["bar"] for check in claim["checks"]),
-        "after_results": any(check["after_results"] for check in claim["checks"]),
+        "kinds": kinds,
+        "bars": bars,
+        "after_results": late,
         "whose": claim["whose"],
         "agreement": claim.get("agreement", ""),
         "verdict": claim["verdict"],
         "verdict_key": [str(verdict) for verdict in Verdict].index(claim["verdict"]),
+        "choices": {
+            "verdict": [claim["verdict"]],
+            "whose": [claim["whose"]],
+            "kind": kinds,
+            "bar": bars + (["after seeing results"] if late else []),
+        },
     }
 
 

@@ -120,11 +120,12 @@ def _claim_rows(
     claim: Mapping[str, Any], book: Mapping[str, Any] | None, pictures: Pictures
 ) -> str:
     paper = f"{claim['paper']} ({claim['where']})" if claim["paper"] else claim["where"]
+    place = f"claim-{claim['id']}"
     whose = "Our question, not the paper’s claim" if claim["whose"] == "ours" else "The paper"
     head = (
-        f'<tbody id="claim-{claim["id"]}"><tr class="claim">'
+        f'<tbody id="{place}"><tr class="claim">'
         f'<th scope="rowgroup" colspan="3"{_LEFT}>'
-        f"<b>{claim['id']}</b> {text_to_html(claim['statement'])} "
+        f"<b>{claim['id']}</b> {text_to_html(claim['statement'])} {_permalink(place)} "
         f'<span class="paper-says">{whose}: {text_to_html(paper)}</span></th>'
         f"<td{_LEFT}>{_verdict(claim, book)}</td></tr>"
     )
@@ -134,7 +135,10 @@ def _claim_rows(
     weak = (
         f'<tr><td colspan="4"{_LEFT}><small>{text_to_html(told)}.</small></td></tr>' if told else ""
     )
-    rows = (_check_rows(check, pictures[claim["id"], check["name"]]) for check in claim["checks"])
+    rows = (
+        _check_rows(check, pictures[claim["id"], check["name"]], f"{place}-{number}")
+        for number, check in enumerate(claim["checks"], 1)
+    )
     return head + "".join(rows) + weak + "</tbody>"
 
 
@@ -152,17 +156,22 @@ def _draws(book: Mapping[str, Any]) -> int:
     return len(book["checks"][0]["draws"])
 
 
-def _check_rows(check: Mapping[str, Any], picture: forest.Strips) -> str:
+def _permalink(place: str) -> str:
+    return f'<a class="headerlink" href="#{place}" aria-label="Link to this row">#</a>'
+
+
+def _check_rows(check: Mapping[str, Any], picture: forest.Strips, place: str) -> str:
     """The measurement, and below it a row for each control and for what else stands beside it."""
     bar = _BARS[check["bar"]] + (", set after seeing results" if check["after_results"] else "")
     because = f": {text_to_html(check['because'])}" if check["because"] else ""
     rule = f"rule {html.escape(_typeset(check['rule']))}, {bar}{because}"
     first = _row(
         "check",
-        f"{text_to_html(check['name'])}<br><small>{rule}</small>",
+        f"{text_to_html(check['name'])} {_permalink(place)}<br><small>{rule}</small>",
         picture.main,
         f"{_typeset(_estimate(check))}<br><small>{_evidence(check)}</small>",
         _badge(check["verdict"]) + _precision(check),
+        place=place,
     )
     return first + "".join(
         _row("control", text_to_html(name), strip, _typeset(estimate), fate)
@@ -170,10 +179,11 @@ def _check_rows(check: Mapping[str, Any], picture: forest.Strips) -> str:
     )
 
 
-def _row(kind: str, *cells: str) -> str:
+def _row(kind: str, *cells: str, place: str = "") -> str:
+    name = f' id="{place}"' if place else ""
     labelled = zip(_COLUMNS, cells, strict=True)
     columns = "".join(f'<td data-label="{label}"{_LEFT}>{cell}</td>' for label, cell in labelled)
-    return f'<tr class="{kind}">{columns}</tr>'
+    return f'<tr class="{kind}"{name}>{columns}</tr>'
 
 
 def _evidence(check: Mapping[str, Any]) -> str:
