@@ -24,11 +24,13 @@ EVERYWHERE |= {"What this does not show", "Exercises"}  # headings that find not
 
 
 class Words(SearchEnglish):
-    """English, without what nobody looks for: numbers and what holds one of two digits."""
+    """English, without what nobody looks for: numbers, and words with one of three digits."""
+
+    stopwords = SearchEnglish.stopwords | {"s"}  # of "bird's"; the two stemmers disagree on it
 
     def word_filter(self, word: str) -> bool:
         """Whether a word is indexed."""
-        return super().word_filter(word) and not re.search(r"^\d+$|\d\d|^_|\d[a-z]\d", word)
+        return super().word_filter(word) and not re.search(r"^\d+e?\d*$|\d{3}|^_", word)
 
 
 class Prose(sphinx.search.IndexBuilder):

@@ -26,6 +26,16 @@ FIRST_EDITION = {
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.slug)
+def test_the_record_has_the_words_of_the_entry(paper):
+    """The header and the scoreboard show the record's: a claim reworded since is accepted anew."""
+    own = {claim.id: claim for claim in paper.claims}
+    for claim in RECORDS[paper.slug]["claims"]:
+        for field in ("statement", "paper", "where", "whose"):
+            said = getattr(own[claim["id"]], field)
+            assert claim[field] == said, f"make accept P={paper.slug}: {claim['id']}, {field}"
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.slug)
 def test_the_record_belongs_to_these_rules_and_this_code(paper):
     accepted, now = RECORDS[paper.slug], record.digests(paper, ROOT)
     assert accepted, f"not accepted yet: make accept P={paper.slug}"

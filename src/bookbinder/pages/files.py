@@ -67,7 +67,7 @@ def _person(author: str) -> Person:
 def search_keywords(paper: Paper) -> str:
     """What the search finds a paper's page by although the page's own text does not contain it."""
     text = " ".join([paper.title, *paper.authors, *paper.tags, *paper.keywords, paper.venue])
-    words = ", ".join(dict.fromkeys(re.findall(r"[\w-]+", text)))  # Sphinx indexes each item whole
+    words = ", ".join(dict.fromkeys(re.findall(r"\w+", text)))  # Sphinx indexes each item whole
     return f"```{{eval-rst}}\n.. meta::\n   :keywords: {words}\n```"
 
 

@@ -181,10 +181,6 @@ def tsallis(q: float | int) -> BinaryLoss:
         s = z / 3
         return from_roots(s, (1 - s) * (1 + s))
 
-    def by_search(z: Array) -> tuple[Array, Array]:
-        mu = _search(dphi, d2phi, z)
-        return mu, bregman(mu)
-
     return BinaryLoss(
         f"Tsallis {q:g}",
         q / (q - 1) if q > 1 else math.inf,
@@ -192,7 +188,9 @@ def tsallis(q: float | int) -> BinaryLoss:
         dphi,
         d2phi,
         bregman,
-        on_right={2: order_2, 1.5: order_3_halves, 0.5: order_half}.get(q, by_search),
+        on_right={2: order_2, 1.5: order_3_halves, 0.5: order_half}.get(
+            q, _by_search(dphi, d2phi, bregman)
+        ),
     )
 
 
@@ -217,10 +215,6 @@ def renyi(q: float | int) -> BinaryLoss:
         mu = (2 - z + root) / (2 * (2 + root))
         return mu, bregman(mu)
 
-    def by_search(z: Array) -> tuple[Array, Array]:
-        mu = _search(dphi, d2phi, z)
-        return mu, bregman(mu)
-
     return BinaryLoss(
         f"Rényi {q:g}",
         q / (q - 1) if q > 1 else math.inf,
@@ -228,7 +222,7 @@ def renyi(q: float | int) -> BinaryLoss:
         dphi,
         d2phi,
         bregman,
-        on_right=order_2 if q == 2 else by_search,
+        on_right=order_2 if q == 2 else _by_search(dphi, d2phi, bregman),
     )
 
 
@@ -332,6 +326,18 @@ def _renyi_2() -> _Potential:
         return integral + jnp.maximum(dphi(mu), 0)
 
     return phi, dphi, d2phi, bregman
+
+
+def _by_search(
+    dphi: _Pointwise, d2phi: _Pointwise, bregman: _Pointwise
+) -> Callable[[Array], tuple[Array, Array]]:
+    """g and the loss at scores in [0, m), without a closed form."""
+
+    def on_right(z: Array) -> tuple[Array, Array]:
+        mu = _search(dphi, d2phi, z)
+        return mu, bregman(mu)
+
+    return on_right
 
 
 def _search(dphi: _Pointwise, d2phi: _Pointwise, z: Array) -> Array:
