@@ -54,11 +54,9 @@ rule draw:
     input:
         ancient("build/executed/{slug}.ipynb"),
     output:
-        "build/draws/{slug}/{seed}.json",
-    params:
-        digest=lambda wildcards: DIGESTS[wildcards.slug],
+        "build/draws/{slug}/{library}/{seed}.json",
     log:
-        "build/logs/{slug}-{seed}.log",
+        "build/logs/{slug}-{library}-{seed}.log",
     threads: 1
     shell:
         "python -m bookbinder.accept draw {wildcards.slug} {wildcards.seed} {output} > {log} 2>&1"
@@ -68,7 +66,7 @@ rule record:
     input:
         "build/executed/{slug}.ipynb",
         lambda wildcards: [
-            f"build/draws/{wildcards.slug}/{seed}.json"
+            accept.draw_path(BOOK[wildcards.slug], seed)
             for seed in accept.seeds_of(BOOK[wildcards.slug])
         ],
     output:

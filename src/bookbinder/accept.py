@@ -49,9 +49,13 @@ def seeds_of(paper: Paper, root: Path = Path()) -> list[int]:
     return seeds(now["rules"], now["code"])
 
 
-def draw_path(slug: str, seed: int) -> Path:
-    """Where a draw's claims are kept."""
-    return FOLDER / slug / f"{seed}.json"
+def draw_path(paper: Paper, seed: int, root: Path = Path()) -> Path:
+    """Where a draw's claims are kept: in a folder named by the library and the pinned packages.
+
+    Rules and code determine the seed; so no draw is ever taken for one of other code.
+    """
+    rests_on = [record.digests(paper, root)["library"], record.environment(root)["lock"]]
+    return FOLDER / paper.slug / execute.digest_of([], rests_on)[:12] / f"{seed}.json"
 
 
 def draw(slug: str, seed: int, target: Path) -> None:
@@ -153,7 +157,7 @@ def write(slug: str) -> None:
     if record.code_digest(run) != record.code_digest(paper.notebook()):
         raise Refused(f"{run} is of other code: delete it and run make accept again")
     first = record.collect([slug])[slug]
-    draws = [json.loads(draw_path(slug, seed).read_text("utf-8")) for seed in seeds_of(paper)]
+    draws = [json.loads(draw_path(paper, seed).read_text("utf-8")) for seed in seeds_of(paper)]
     accepted = assemble(paper, first, draws)
     if lines := weaknesses(accepted):
         raise Refused("\n".join(lines))
@@ -177,7 +181,7 @@ def plan(papers: Sequence[Paper]) -> str:
         (paper, seed)
         for paper in papers
         for seed in seeds_of(paper)
-        if not draw_path(paper.slug, seed).exists()
+        if not draw_path(paper, seed).exists()
     ]
     minutes = sum(_seconds(paper) for paper, _ in waiting) / 60 / CORES
     return (

@@ -86,6 +86,19 @@ def test_an_acceptance_from_first_draws_to_another_processor_and_a_weak_control(
     assert not set(map(int, runs(book)[5:])) & set(first["seeds"])
 
 
+def test_a_changed_library_meets_new_draws_of_the_same_seeds(book):
+    status, output = accept(book)
+    assert status == 0, output
+    first = recorded(book)
+    module = book.root / "src/paperlab/claims/estimates.py"
+    module.write_text(module.read_text() + "\n# another state\n")
+    (book.root / "book/record/a.json").unlink()
+    status, output = accept(book)
+    assert status == 0, output
+    assert recorded(book)["library"] != first["library"]
+    assert sorted(map(int, runs(book))) == sorted([0, 0, *first["seeds"], *first["seeds"]])
+
+
 def test_a_first_run_of_other_code_is_refused(book, monkeypatch):
     """Snakemake takes a file that was executed by hand for current, whatever it was made from."""
     monkeypatch.chdir(book.root)
