@@ -112,6 +112,17 @@ def test_what_draws_a_figure_is_folded(notebook):
             assert "hide-input" in tags, cell.source.splitlines()[0]
 
 
+def test_no_table_is_lost_in_the_middle_of_a_cell(notebook):
+    """Jupyter shows the last value of a cell alone."""
+    for cell in of_type(notebook, "code"):
+        for statement in ast.parse(cell.source).body[:-1]:
+            assert not (
+                isinstance(statement, ast.Expr)
+                and isinstance(statement.value, ast.Call)
+                and ast.unparse(statement.value.func) in {"tables.show", "figures.show"}
+            ), ast.unparse(statement)[:60]
+
+
 def test_figures_compute_nothing_that_other_code_reads(notebook):
     """Cells tagged `figure` are no part of the digest that seals the draws."""
     cells = of_type(notebook, "code")
