@@ -49,10 +49,8 @@ rule accept:
         ],
 
 
-# One sealed draw; the run with SEED 0 comes first and leaves its compiled programs.
+# One sealed draw. Its path names rules, code and library, and no input makes a finished one stale.
 rule draw:
-    input:
-        ancient("build/executed/{slug}.ipynb"),
     output:
         "build/draws/{slug}/{library}/{seed}.json",
     log:

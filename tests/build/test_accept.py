@@ -99,6 +99,21 @@ def test_a_changed_library_meets_new_draws_of_the_same_seeds(book):
     assert sorted(map(int, runs(book))) == sorted([0, 0, *first["seeds"], *first["seeds"]])
 
 
+def test_a_changed_word_runs_no_draw_again(book):
+    status, output = accept(book)
+    assert status == 0, output
+    drawn = runs(book)
+    entry = yaml.safe_load((book.root / "book/papers/a.yml").read_text())
+    entry["claims"][0]["statement"] = "The same in other words."
+    book.write_entry("a", entry)
+    (book.root / "book/record/a.json").unlink()
+    (book.root / "build/executed/a.ipynb").unlink()
+    status, output = accept(book)
+    assert status == 0, output
+    assert runs(book) == [*drawn, "0"], "the run with SEED 0 alone shows the words"
+    assert recorded(book)["claims"][0]["statement"] == "The same in other words."
+
+
 def test_a_first_run_of_other_code_is_refused(book, monkeypatch):
     """Snakemake takes a file that was executed by hand for current, whatever it was made from."""
     monkeypatch.chdir(book.root)
