@@ -68,11 +68,13 @@ def main() -> None:
 
     sources = world.sources(rng, 40)
     words = len(world.word_class)
-    bias = DELTA * np.stack([green_list(0, previous, words) for previous in range(words)])
+    lists = np.stack([green_list(0, previous, words) for previous in range(words)])
 
     def together() -> Any:
-        next_word = world.next_word(sources)
-        return text.beam_search(next_word, len(sources), world.eos, LIMIT, bias=bias)
+        pushed = text.soft_watermark(
+            world.next_word(sources), lists[None], DELTA, np.zeros(len(sources), int)
+        )
+        return text.beam_search(pushed, len(sources), world.eos, LIMIT)
 
     for a, b in zip(together(), one_by_one(world, sources), strict=True):
         np.testing.assert_array_equal(a, b)

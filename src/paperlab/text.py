@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.special
 import scipy.stats
 from jaxtyping import Bool, Float, Int
 
@@ -169,22 +168,53 @@ def _require_share(where: str, number: float, name: str = "share") -> None:
 NextWord = Callable[[int, Int[np.ndarray, "sources *beams"]], Float[np.ndarray, "..."]]
 
 
-def beam_search(
+def soft_watermark(
     next_word: NextWord,
-    sources: int,
-    eos: int,
-    limit: int,
-    beams: int = 1,
-    bias: Float[np.ndarray, "previous next"] | None = None,
+    lists: Bool[np.ndarray, "keys previous next"],
+    delta: float,
+    key: Int[np.ndarray, " sources"],
+) -> NextWord:
+    """The language model that is pushed towards green words, normalized again.
+
+    Adds delta to the log-probability of each word that is green after the last one. The first word
+    has no predecessor and is not pushed. With delta = infinity, the hard watermark, only green
+    words are left. Kirchenbauer et al. (2023), Algorithms 1 and 2.
+
+    Args:
+        next_word: the language model.
+        lists: which words are green, for each key.
+        delta: the push, at least 0; may be infinite.
+        key: the place among `lists` of the key of each source.
+
+    Raises:
+        ValueError: for a negative push.
+    """
+    if not delta >= 0:
+        raise ValueError(f"soft_watermark: delta must not be negative, got {delta!r}")
+
+    def pushed(t: int, last: Int[np.ndarray, sources * beams]) -> Float[np.ndarray, ...]:
+        step = next_word(t, last)
+        if t == 0:
+            return step
+        green = lists[key.reshape(-1, *[1] * (last.ndim - 1)), last]
+        if math.isinf(delta):
+            step = np.where(green, step, -np.inf)
+        else:
+            step = step + np.asarray(delta, step.dtype) * green
+        step = step - step.max(-1, keepdims=True)
+        return np.asarray(step - np.log(np.exp(step).sum(-1, keepdims=True)))
+
+    return pushed
+
+
+def beam_search(
+    next_word: NextWord, sources: int, eos: int, limit: int, beams: int = 1
 ) -> list[Int[np.ndarray, " words"]]:
-    """The text of a high probability for each source, all sources at once.
+    """The likeliest text that is found for each source, all sources at once.
 
     Each step extends every unfinished text by every word and keeps the best `beams`; an extension
     that ends the text is finished if it ranks before the last one kept. The result is the best
     finished text, or the best unfinished one of `limit` words where that is likelier.
-
-    A soft watermark is a bias of delta on the green words, a hard one a bias of minus infinity on
-    the others. The first word has no predecessor and no bias. Kirchenbauer et al. (2023).
 
     Args:
         next_word: the language model.
@@ -192,7 +222,6 @@ def beam_search(
         eos: the token that ends a text, and counts as a word.
         limit: the largest number of words.
         beams: unfinished texts kept for each source.
-        bias: added to the log-probabilities after each word; the sum is normalized again.
 
     Raises:
         ValueError: for a number of sources, words or beams below 1.
@@ -200,29 +229,43 @@ def beam_search(
     for name, number in (("sources", sources), ("limit", limit), ("beams", beams)):
         if number < 1:
             raise ValueError(f"beam_search: {name} must be at least 1, got {number!r}")
-    rows = np.arange(sources)
     text = np.full((sources, beams, limit), eos)
     score = np.where(np.arange(beams) > 0, -np.inf, np.zeros((sources, beams)))
-    best, best_score = [text[i, 0, :0] for i in rows], np.full(sources, -np.inf)
+    best, best_score = [row[0, :0] for row in text], np.full(sources, -np.inf)  # finished
     for t in range(limit):
-        last = text[:, :, t - 1]
-        step = next_word(t, last)
-        if bias is not None and t:
-            step = scipy.special.log_softmax(step + bias[last], -1)
-        total = score[..., None] + step  # sources, beams, words
+        total = score[..., None] + next_word(t, text[:, :, t - 1])  # sources, beams, words
         ended = total[..., eos].copy()
         total[..., eos] = -np.inf
-        flat = total.reshape(sources, -1)
-        kept = np.argpartition(-flat, beams - 1, 1)[:, :beams]
-        kept = np.take_along_axis(kept, np.argsort(-np.take_along_axis(flat, kept, 1), 1), 1)
-        score = np.take_along_axis(flat, kept, 1)
+        kept = largest(total.reshape(sources, -1), beams)
+        score = np.take_along_axis(total.reshape(sources, -1), kept, 1)
         ended = np.where(ended > score[:, -1:], ended, -np.inf)
         for i in np.flatnonzero(ended.max(1) > best_score):
             best[i], best_score[i] = np.append(text[i, ended[i].argmax(), :t], eos), ended[i].max()
         beam, word = np.divmod(kept, total.shape[-1])
-        text = text[rows[:, None], beam]
+        text = np.take_along_axis(text, beam[..., None], 1)
         text[:, :, t] = word
-    return [text[i, 0] if score[i, 0] > best_score[i] else best[i] for i in rows]
+        if (best_score > score[:, 0]).all():  # no text becomes likelier by going on
+            return best
+    return [
+        row[0] if s[0] > b else found
+        for row, s, b, found in zip(text, score, best_score, best, strict=True)
+    ]
+
+
+def largest(scores: Float[np.ndarray, "*batch n"], number: int) -> Int[np.ndarray, "*batch k"]:
+    """Where the largest entries along the last axis are, in falling order.
+
+    Raises:
+        ValueError: unless that axis holds so many.
+    """
+    if not 1 <= number <= scores.shape[-1]:
+        raise ValueError(
+            f"largest: number must be from 1 to the {scores.shape[-1]} entries, got {number!r}"
+        )
+    if number == 1:
+        return np.asarray(scores.argmax(-1)[..., None])
+    some = np.argpartition(-scores, number - 1, -1)[..., :number]
+    return np.take_along_axis(some, (-np.take_along_axis(scores, some, -1)).argsort(-1), -1)
 
 
 # --- A language whose conditional distribution is known -------------------------------------------

@@ -151,12 +151,34 @@ def test_sources_do_not_disturb_each_other(seed, beams):
 
 
 @settings(max_examples=25, deadline=None)
+@given(seed=seeds, number=st.integers(1, 6))
+def test_largest_entries_come_in_falling_order(seed, number):
+    scores = np.random.default_rng(seed).normal(size=(2, 3, 6))
+    expected = np.argsort(-scores, -1)[..., :number]
+    np.testing.assert_array_equal(text.largest(scores, number), expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds, delta=st.sampled_from([0.0, 0.5, 4.0, np.inf]))
+def test_a_push_is_a_bias_on_green_words(seed, delta):
+    lists = np.stack([text.green_lists(seed + k, 12, 0.3) for k in range(2)])
+    model, last, key = bigrams(seed, 12, sources=3), np.array([[1], [2], [11]]), np.array([0, 1, 0])
+    pushed = text.soft_watermark(model, lists, delta, key)
+    np.testing.assert_array_equal(pushed(0, last), model(0, last))
+    green = lists[key[:, None], last]
+    if delta == np.inf:
+        expected = np.where(green, np.exp(model(1, last)), 0)
+    else:
+        expected = np.exp(model(1, last) + delta * green)
+    np.testing.assert_allclose(np.exp(pushed(1, last)), expected / expected.sum(-1, keepdims=True))
+
+
+@settings(max_examples=25, deadline=None)
 @given(seed=seeds)
-def test_a_hard_bias_writes_only_green_words(seed):
+def test_the_hard_watermark_writes_only_green_words(seed):
     lists = text.green_lists(seed, 30, 0.3)
-    for found in text.beam_search(
-        bigrams(seed, 30, sources=4), 4, 29, 12, bias=np.where(lists, 0.0, -np.inf)
-    ):
+    model = text.soft_watermark(bigrams(seed, 30, sources=4), lists[None], np.inf, np.zeros(4, int))
+    for found in text.beam_search(model, 4, 29, 12):
         assert text.count_green(found, lists) == len(found) - 1
 
 
@@ -214,6 +236,14 @@ def test_sources_have_the_lengths_asked_for():
         (lambda: text.z_score(1, 0, 0.5), "transitions must be positive and finite, got 0"),
         (lambda: text.least_green(-1, 0.5, 0.5), "transitions must not be negative, got -1"),
         (lambda: text.least_green(1, 0.5, 0.0), r"level must be in \(0, 1\), got 0.0"),
+        (
+            lambda: text.soft_watermark(bigrams(0, 3), np.ones((1, 3, 3), bool), -1.0, np.zeros(1)),
+            "delta must not be negative, got -1.0",
+        ),
+        (
+            lambda: text.largest(np.zeros((2, 3)), 4),
+            "must be from 1 to the 3 entries, got 4",
+        ),
         (lambda: text.beam_search(bigrams(0, 3), 1, 2, 0), "limit must be at least 1, got 0"),
         (lambda: text.beam_search(bigrams(0, 3), 1, 2, 4, 0), "beams must be at least 1, got 0"),
     ],
