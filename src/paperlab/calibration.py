@@ -168,7 +168,10 @@ def _bin_of(
     if bins < 1:
         raise ValueError(f"{where}: bins must be at least 1, got {bins!r}")
     each = np.clip(np.digitize(columns, np.linspace(0, 1, bins + 1)) - 1, 0, bins - 1)
-    return np.unique(each, axis=0, return_inverse=True)[1].reshape(-1)
+    group = np.zeros(len(each), int)
+    for bin_of in each.T:  # one class after the other, so that no code grows large
+        group = np.unique(group * bins + bin_of, return_inverse=True)[1]
+    return group
 
 
 def _mean_deviation(p: Float[np.ndarray, " m"]) -> float:
