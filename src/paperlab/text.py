@@ -171,7 +171,7 @@ NextWord = Callable[[int, Int[np.ndarray, "sources *beams"]], Float[np.ndarray, 
 def soft_watermark(
     next_word: NextWord,
     lists: Bool[np.ndarray, "keys previous next"],
-    delta: float,
+    delta: float | Float[np.ndarray, " sources"],
     key: Int[np.ndarray, " sources"],
 ) -> NextWord:
     """The language model that is pushed towards green words, normalized again.
@@ -183,24 +183,26 @@ def soft_watermark(
     Args:
         next_word: the language model.
         lists: which words are green, for each key.
-        delta: the push, at least 0; may be infinite.
+        delta: the push, at least 0, one for all sources or one each; may be infinite.
         key: the place among `lists` of the key of each source.
 
     Raises:
         ValueError: for a negative push.
     """
-    if not delta >= 0:
-        raise ValueError(f"soft_watermark: delta must not be negative, got {delta!r}")
+    if not (np.asarray(delta) >= 0).all():
+        raise ValueError(
+            f"soft_watermark: delta must not be negative, got {float(np.min(delta))!r}"
+        )
 
     def pushed(t: int, last: Int[np.ndarray, sources * beams]) -> Float[np.ndarray, ...]:
         step = next_word(t, last)
         if t == 0:
             return step
-        green = lists[key.reshape(-1, *[1] * (last.ndim - 1)), last]
-        if math.isinf(delta):
-            step = np.where(green, step, -np.inf)
-        else:
-            step = step + np.asarray(delta, step.dtype) * green
+        each = (-1, *[1] * (last.ndim - 1))
+        green = lists[key.reshape(each), last]
+        # Taken from the other words, which is the same once normalized, and may be infinite.
+        push = np.asarray(delta, step.dtype).reshape(each if np.ndim(delta) else ())
+        step = np.where(green, step, step - push[..., None])
         step = step - step.max(-1, keepdims=True)
         return np.asarray(step - np.log(np.exp(step).sum(-1, keepdims=True)))
 

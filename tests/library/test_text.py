@@ -171,6 +171,9 @@ def test_a_push_is_a_bias_on_green_words(seed, delta):
     else:
         expected = np.exp(model(1, last) + delta * green)
     np.testing.assert_allclose(np.exp(pushed(1, last)), expected / expected.sum(-1, keepdims=True))
+    each = text.soft_watermark(model, lists, np.array([delta, 0.0, delta]), key)(1, last)
+    np.testing.assert_allclose(each[[0, 2]], pushed(1, last)[[0, 2]])
+    np.testing.assert_allclose(each[1], model(1, last)[1])
 
 
 @settings(max_examples=25, deadline=None)
