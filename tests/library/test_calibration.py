@@ -9,7 +9,7 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paperlab import calibration
+from paperlab import calibration, reference
 
 seeds = st.integers(0, 2**31)
 
@@ -97,6 +97,21 @@ def test_null_error_of_a_coin_and_of_certainty():
     # 4 tosses: |K - 2| is 2, 1, 0 with probability 1/8, 1/2, 3/8
     assert calibration.null_calibration_error(np.full(4, 0.5)) == pytest.approx(0.75 / 4)
     assert calibration.null_calibration_error(np.array([0.0, 1.0, 1.0])) == 0
+
+
+def test_calibration_error_and_area_agree_with_public_code():
+    """Of a paper's authors, with confidences on the edges of bins too."""
+    cases = reference.read("behavioral-alignment-score").cases
+    given, out = cases["ece_aurc"].inputs, cases["ece_aurc"].outputs
+    s, right = np.array(given["confidence"]), np.array(given["is_correct"])
+    for bins, name in ((10, "ece"), (5, "ece_5_bins"), (15, "ece_15_bins")):
+        got = calibration.expected_calibration_error(s, right, bins)
+        assert got == pytest.approx(out[name], abs=1e-12)
+    assert calibration.risk_coverage(s, right).area == pytest.approx(out["aurc"], abs=1e-12)
+    given, out = cases["ece_edges"].inputs, cases["ece_edges"].outputs
+    s, right = np.array(given["confidence"]), np.array(given["is_correct"])
+    got = calibration.expected_calibration_error(s, right, given["bins"])
+    assert got == pytest.approx(out["ece"], abs=1e-12)
 
 
 # --- Risk and coverage ----------------------------------------------------------------------------
