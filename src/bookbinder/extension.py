@@ -101,6 +101,7 @@ def _drop_repeated_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 DISPLAY = re.compile(r"^( *)\$\$(.+?)\$\$ *([^\n]*)$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<![\\$`])\$([^$]+?)\$(?![$`])")
+BAR = re.compile(r"(?<!\S)\|(?=\w)")
 
 
 def _dollars_to_math(
@@ -113,7 +114,10 @@ def _dollars_to_math(
         formula = f"\n{indent}   ".join(line.strip() for line in body.strip().splitlines())
         return f"\n{indent}.. math::\n\n{indent}   {formula}\n\n{indent}{rest}"
 
-    text = DISPLAY.sub(display, "\n".join(lines))
+    # Outside of mathematics a bar before a word is an absolute value, and no substitution.
+    parts = re.split(r"(?s)(\$\$.+?\$\$|\$[^$]*\$)", "\n".join(lines))
+    parts[::2] = [BAR.sub(r"\\|", part) for part in parts[::2]]
+    text = DISPLAY.sub(display, "".join(parts))
     text = INLINE.sub(lambda match: f":math:`{' '.join(match[1].split())}`", text)
     lines[:] = text.split("\n")
 
