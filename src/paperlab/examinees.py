@@ -91,10 +91,10 @@ def paired_outcomes(
 
 def answer_from_prior(
     rng: np.random.Generator,
-    key: Int[ArrayLike, "*batch n"],
-    knows: Shaped[ArrayLike, "*#batch #n"],
+    key: Int[ArrayLike, "*batch"],
+    knows: Shaped[ArrayLike, "*#batch"],
     prior: Float[ArrayLike, " options"],
-) -> Int[np.ndarray, "*batch n"]:
+) -> Int[np.ndarray, "*batch"]:
     """The answers of one who knows some questions and guesses the others by habit.
 
     The expected accuracy is `knows + (1 - knows) * prior[key]`, averaged over questions.
