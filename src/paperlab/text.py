@@ -211,7 +211,7 @@ def soft_watermark(
 
 def beam_search(
     next_word: NextWord, sources: int, eos: int, limit: int, beams: int = 1
-) -> list[Int[np.ndarray, " words"]]:
+) -> list[np.ndarray]:
     """The likeliest text that is found for each source, all sources at once.
 
     Each step extends every unfinished text by every word and keeps the best `beams`; an extension
@@ -323,12 +323,12 @@ class SynonymWorld:
 
     def sources(
         self, rng: np.random.Generator, number: int, shortest: int = 8, longest: int = 40
-    ) -> list[Int[np.ndarray, " concepts"]]:
+    ) -> list[np.ndarray]:
         """Random sequences of concepts, of lengths between `shortest` and `longest`."""
         lengths = rng.integers(shortest, longest + 1, number)
         return [rng.integers(0, len(self.log_probability) - 1, n) for n in lengths]
 
-    def next_word(self, sources: Sequence[Int[np.ndarray, " concepts"]]) -> NextWord:
+    def next_word(self, sources: Sequence[np.ndarray]) -> NextWord:
         """The language model for these sources, as `beam_search` wants it."""
         content = np.full((len(sources), max(map(len, sources)) + 1), len(self.log_probability) - 1)
         for i, source in enumerate(sources):
@@ -344,8 +344,8 @@ class SynonymWorld:
         return log_probabilities
 
     def sample(
-        self, sources: Sequence[Int[np.ndarray, " concepts"]], rng: np.random.Generator, limit: int
-    ) -> list[Int[np.ndarray, " words"]]:
+        self, sources: Sequence[np.ndarray], rng: np.random.Generator, limit: int
+    ) -> list[np.ndarray]:
         """A text drawn for each source, cut after `limit` words."""
         next_word, text = self.next_word(sources), np.full((len(sources), limit), self.eos)
         for t in range(limit):
