@@ -67,8 +67,9 @@ def fingerprint(paper: catalogue.Paper, root: Path = Path()) -> str:
 
 def settings() -> dict[str, str]:
     """What of a kernel's environment changes numbers: ours, then what the reader has set."""
+    flags = [*XLA_FLAGS.split(), *os.environ.get("XLA_FLAGS", "").split()]
     return {
-        "XLA_FLAGS": f"{XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip(),
+        "XLA_FLAGS": " ".join(dict.fromkeys(flags)),
         "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE", ""),
     }
 

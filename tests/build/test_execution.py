@@ -162,6 +162,8 @@ def test_flags_of_the_environment_reach_xla(small_book, monkeypatch):
     execute.execute(Path("notebooks/part/a.ipynb"), target)
     printed = nbformat.read(target, as_version=4).cells[2].outputs[0].text.split()
     assert printed == [*ours, "--xla_cpu_max_isa=SSE4_2"]
+    monkeypatch.setenv("XLA_FLAGS", execute.XLA_FLAGS)  # said twice, it is still one setting
+    assert execute.settings()["XLA_FLAGS"] == execute.XLA_FLAGS
 
     # XLA refuses a flag that it does not know, provided that it reads that far.
     environment = os.environ | {"XLA_FLAGS": f"{' '.join(printed)} --xla_no_such_flag=1"}
