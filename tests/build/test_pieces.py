@@ -227,7 +227,7 @@ def test_bibliography_names_every_paper_once():
     assert list(entries) == [paper.slug for paper in papers]
     for paper in papers:
         entry = entries[paper.slug]
-        assert entry.fields["title"] == f"{{{paper.title}}}"
+        assert entry.fields["title"] == f"{{{paper.title}}}".replace("&", r"\&")
         assert entry.fields["year"] == str(paper.published.year)
         assert entry.fields.get("eprint") == paper.arxiv
         assert len(entry.persons["author"]) == len(paper.authors)
