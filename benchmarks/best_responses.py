@@ -2,7 +2,7 @@
 
 The page's own functions, read from its notebook, answer for all agents of a quadratic classifier
 at once; the peer is SLSQP of scipy, agent after agent, on the same problems. Ratios are of time;
-the cost of the responses over the exact one is printed, for a fast answer may be a worse one.
+the mean cost that each pays is printed beside, for a fast answer may be a worse one.
 """
 
 import ast
