@@ -5,38 +5,25 @@ at once; the peer is SLSQP of scipy, agent after agent, on the same problems. Ra
 the mean cost that each pays is printed beside, for a fast answer may be a worse one.
 """
 
-import ast
 from pathlib import Path
 from typing import Any
 
 import jax
-import nbformat
 import numpy as np
 from benchmarks.compare import compare
+from benchmarks.pages import definitions
 
 NOTEBOOK = Path("notebooks/evaluation-and-agents/strategic-responses.ipynb")
-SETTINGS = {"SEED", "STEPS", "PRICES", "SCRIPT", "adam"}
-
-
-def page() -> dict[str, Any]:
-    """The notebook's imports, functions and settings, without its runs."""
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
-    kept: list[ast.stmt] = []
-    for cell in cells:
-        if cell.cell_type != "code":
-            continue
-        for node in ast.parse(cell.source).body:
-            names = {t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)}
-            if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef) or names & SETTINGS:
-                kept.append(node)
-    names_of_page: dict[str, Any] = {}
-    exec(compile(ast.Module(kept, []), str(NOTEBOOK), "exec"), names_of_page)
-    return names_of_page
+NAMES = {
+    "STEPS", "PRICES", "SCRIPT", "adam", "settings", "cost", "cheapest", "pick", "price",
+    "linearized", "plain_dual", "score_and_gradient", "respond", "quadratic", "quadratic_numpy",
+    "general_solver",
+}  # fmt: skip
 
 
 def main() -> None:
     """Times 40 and 640 agents in five dimensions: 50 linearized steps, and 2,000 of the dual."""
-    own = page()
+    own = definitions(NOTEBOOK, NAMES)
     rng = np.random.default_rng(0)
     q = rng.normal(size=(5, 5)) / 8
     f = {"Q": (q + q.T) / 2, "w": rng.normal(size=5), "b": -1.0}
