@@ -95,7 +95,7 @@ lock: $(VENV)/.test ## Pin the newest dependencies, one version for all supporte
 	    book) extras="--extra book -c requirements-test.txt"; file=requirements-book.txt;; \
 	    reader) extras="-c requirements-test.txt"; file=requirements.txt;; \
 	  esac; \
-	  uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	  uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-strip-extras \
 	    --generate-hashes --no-header --no-annotate $$extras -o $$file pyproject.toml; done
 
 clean: ## Remove what was built (the environment stays)

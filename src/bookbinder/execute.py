@@ -8,6 +8,7 @@ The executed copy appears under `build/executed/` in one step and only when ever
 
 import argparse
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -86,14 +87,14 @@ def digest_of(files: Iterable[Path | str], values: Any = None) -> str:
 def library_modules(notebook: Path, root: Path = Path()) -> list[Path]:
     """Files of the library that a notebook imports, directly or through another, sorted."""
     cells = nbformat.read(notebook, as_version=4).cells
-    waiting = [_parse(cell.source) for cell in cells if cell.cell_type == "code"]
+    waiting = [cell.source for cell in cells if cell.cell_type == "code"]
     found = {root / LIBRARY / "__init__.py"}
     while waiting:
         for name in _imported(waiting.pop()):
             for path in _files_of(root / LIBRARY / name):
                 if path not in found:
                     found.add(path)
-                    waiting.append(ast.parse(path.read_text("utf-8")))
+                    waiting.append(path.read_text("utf-8"))
     return sorted(found)
 
 
@@ -105,26 +106,27 @@ def _files_of(module: Path) -> list[Path]:
     return [file] if file.exists() else []
 
 
-def _parse(source: str) -> ast.Module:
+@functools.cache  # most notebooks import the same modules
+def _imported(source: str) -> frozenset[str]:
+    """Names of the library's modules imported anywhere in some code."""
     try:
-        return ast.parse(source)
+        tree = ast.parse(source)
     except SyntaxError:  # the execution will say where
-        return ast.Module([], [])
+        return frozenset()
+    return frozenset(name for node in ast.walk(tree) for name in _imported_by(node))
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    """Names of the library's modules imported anywhere in a module."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                package, _, rest = alias.name.partition(".")
-                if package == "paperlab" and rest:
-                    yield rest.split(".")[0]
-        elif isinstance(node, ast.ImportFrom):
-            package, _, rest = (node.module or "").partition(".")
-            if node.level or package == "paperlab":
-                rest = (node.module or "") if node.level else rest
-                yield from [rest.split(".")[0]] if rest else [a.name for a in node.names]
+def _imported_by(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            package, _, rest = alias.name.partition(".")
+            if package == "paperlab" and rest:
+                yield rest.split(".")[0]
+    elif isinstance(node, ast.ImportFrom):
+        package, _, rest = (node.module or "").partition(".")
+        if node.level or package == "paperlab":
+            rest = (node.module or "") if node.level else rest
+            yield from [rest.split(".")[0]] if rest else [a.name for a in node.names]
 
 
 # --- Execution ------------------------------------------------------------------------------
